@@ -135,6 +135,6 @@ training-sets-meshes: $(VENV)/.ready
 
 training-sets-procedural: $(VENV)/.ready
 	for limit in 1000 2000 4000 8000 $(PROCEDURAL); do \
-	  $(RENDER) $(SETS)/procedural --procedural $(FAMILIES) --count $(PROCEDURAL) --seed $(SEED) --limit $$limit $(LOOK) || exit 1; \
+	  $(RENDER) $(SETS)/procedural --procedural $(FAMILIES) --count $(PROCEDURAL) --seed $(SEED) --limit $$limit --parts $(LOOK) || exit 1; \
 	done
-	$(RENDER) $(SETS)/held_out --procedural $(HELD_OUT) --count 150 --seed $(SEED) $(LOOK)
+	$(RENDER) $(SETS)/held_out --procedural $(HELD_OUT) --count 150 --seed $(SEED) --parts $(LOOK)

@@ -34,6 +34,7 @@ from .properties import procedural as procedural_properties
 from .properties import scene as scene_properties
 from .properties import training as training_properties
 from .results import mark_as_asset, mirror_half, show_confidence
+from .semantics import label_parts
 from .shapes import blend_shapes, complete_shape, generate_shape, vary_shape
 
 # Property groups come before those that contain them. What ends tasks and processes comes before
@@ -58,6 +59,7 @@ _MODULES = (
     show_confidence,
     mark_as_asset,
     mirror_half,
+    label_parts,
     reconstruct_references,
     lay_out_turnaround,
     reconstruct_folder,

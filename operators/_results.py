@@ -179,6 +179,16 @@ def begin_texturing(context: Context, obj: bpy.types.Object, interactive: bool) 
         bpy.ops.maquette.texture('INVOKE_DEFAULT' if interactive else 'EXEC_DEFAULT')
 
 
+def begin_labeling(
+    context: Context, obj: bpy.types.Object, interactive: bool, material_slots: bool
+) -> None:
+    """Label the parts of a new object by an operator of its own, as :func:`begin_texturing`."""
+    select_only(context, [obj], obj)
+    with suppress(RuntimeError):  # it has been reported
+        mode = 'INVOKE_DEFAULT' if interactive else 'EXEC_DEFAULT'
+        bpy.ops.maquette.label_parts(mode, material_slots=material_slots)
+
+
 def show_colors(context: Context, texture: bool = False) -> None:
     """Show the objects' colors in the Solid viewports of this screen.
 

@@ -47,6 +47,7 @@ from .properties.paths import file_property, side_name_property, side_property
 from .properties.scene import (
     FIT,
     KEEP_HOLES,
+    LABEL_PARTS,
     OUTPUT,
     RESOLUTION,
     SIZE,
@@ -219,6 +220,7 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
     fit: BoolProperty(**FIT)
     output: EnumProperty(**OUTPUT)
     texture: BoolProperty(**TEXTURE, options={'SKIP_SAVE'})
+    label_parts: BoolProperty(**LABEL_PARTS, options={'SKIP_SAVE'})
     size: FloatProperty(**SIZE)
     smooth: FloatProperty(**SMOOTH)
     flat_base: BoolProperty(
@@ -299,6 +301,9 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
             if image and image.is_dirty:  # its mask may have been painted
                 scene_images.update_preview(image)
         self.report({'INFO'}, f"{obj.name}: {result.result_line()}")
+        if self.label_parts and self.output == 'MESH':
+            # Before the texture, whose only material takes the place of those of parts.
+            _results.begin_labeling(context, obj, self.interactive, not self.texture)
         if self.texture and self.output == 'MESH':
             _results.begin_texturing(context, obj, self.interactive)
 

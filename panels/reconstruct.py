@@ -6,6 +6,7 @@ import bpy
 from bpy.types import Context, UILayout
 
 from ..core.cameras import SIDES
+from ..core.model.jobs.meaning import has_part
 from ..core.scene import meshes
 from ..operators import _task_operator
 from ..operators._translation import CONTEXT
@@ -22,6 +23,7 @@ from ..operators.results.show_confidence import (
     has_confidence,
     scale_of,
 )
+from ..operators.semantics.label_parts import MAQUETTE_OT_label_parts, offers_labels
 from .dependency_notice import draw_missing
 from .references import draw_button, draw_references
 from .sidebar import BUTTON_SCALE, SidebarPanel
@@ -64,6 +66,8 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
             box = layout.box()
             box.label(text="Looks symmetric", text_ctxt=CONTEXT)
             box.operator(MAQUETTE_OT_mirror_half.bl_idname, icon='MOD_MIRROR')
+        if offers_labels(context):
+            layout.operator(MAQUETTE_OT_label_parts.bl_idname, icon='GROUP_VERTEX')
         if is_asset_candidate(context):
             layout.operator(MAQUETTE_OT_mark_as_asset.bl_idname, icon='ASSET_MANAGER')
 
@@ -143,6 +147,8 @@ def _draw_options(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
     layout.prop(settings, "smooth")
     layout.prop(settings, "fit")
     layout.prop(settings, "texture")
+    if has_part("heads") and settings.source != 'REFERENCES':
+        layout.prop(settings, "label_parts")
     layout.prop(settings, "show_colours")
 
 

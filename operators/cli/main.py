@@ -26,7 +26,7 @@ from . import (
     reconstruct,
     references,
 )
-from .objects import procedural, shapes
+from .objects import describe, procedural, shapes
 from .stop_signals import Stopped, end_console, own_blender_folder, stop_in_order
 
 _INTERRUPTED = 130  # exit code of shells for Ctrl+C
@@ -37,6 +37,7 @@ _COMMANDS = (
     references.COMMAND,
     photographs.COMMAND,
     procedural.COMMAND,
+    describe.COMMAND,
     *shapes.COMMANDS,
     demo.COMMAND,
     gallery.COMMAND,

@@ -59,6 +59,11 @@ TEXTURE = {
     "description": "Unwrap the mesh afterwards and bake a texture from its images, which shows "
     "more than its vertex colors. Takes a few more seconds",
 }
+LABEL_PARTS = {
+    "name": "Label Parts",
+    "description": "Find the parts afterwards, such as seat and legs, in the images. They become a "
+    "face attribute and vertex groups, and material slots unless there is a texture",
+}
 SIZE = {
     "name": "Size",
     "description": "Length of the object's longest side",
@@ -100,7 +105,16 @@ WEIGHTS = file_property(
     {'SKIP_SAVE'},
 )
 
-_RECONSTRUCTION = ("resolution", "keep_holes", "size", "smooth", "fit", "output", "texture")
+_RECONSTRUCTION = (
+    "resolution",
+    "keep_holes",
+    "size",
+    "smooth",
+    "fit",
+    "output",
+    "texture",
+    "label_parts",
+)
 
 
 def side_image_name(side: str) -> str:
@@ -170,6 +184,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     fit: BoolProperty(**FIT)
     output: EnumProperty(**OUTPUT)
     texture: BoolProperty(**TEXTURE, default=True)
+    label_parts: BoolProperty(**LABEL_PARTS)
     size: FloatProperty(**SIZE)
     smooth: FloatProperty(**SMOOTH)
     show_colours: BoolProperty(

@@ -7,9 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ...dataset.index import split_locations
 from ...errors import DatasetError
 from ...jobs import dependencies
 from ...jobs.task import Progress, Task
+from ...resources import MEANING_WEIGHTS
+from .meaning import has_part
 
 TASKS = ("parts", "retrieval", "procedural", "meaning")  # see ``training.semantics.trainer``
 
@@ -29,7 +32,8 @@ def train_meaning(
         datasets: Relightable training sets.
         run: Folder of the run.
         given: Settings of ``training.semantics.trainer.SemanticTrainingConfig``.
-        start: Weights file whose heads to begin with.
+        start: Weights file whose heads to begin with, "bundled" for the bundled one. A task that
+            trains some of the heads takes the others from there; by default from the bundled file.
         weights: File to write the heads to at the end; its other parts stay.
 
     Returns:
@@ -46,6 +50,7 @@ def train_meaning(
 
     if not datasets or run is None:
         raise DatasetError("Give the training sets and the run folder (--run)")
+    start = _resolve_start(task, start)
     settings = trainer.SemanticRunConfig()
     training = replace(settings.training, heads=trainer.TASKS[task], **given)
     settings = replace(settings, training=training)
@@ -55,6 +60,24 @@ def train_meaning(
     config, state = load_part(HEADS, written)
     save_part(weights, HEADS, config, state)
     return weights
+
+
+def _resolve_start(task: str, start: Path | None) -> Path | None:
+    """Return the file of the first heads; None to train all from the beginning.
+
+    Raises:
+        DatasetError: The task leaves heads as they are, and there are none.
+    """
+    if start is not None:
+        return MEANING_WEIGHTS if start.name == "bundled" else start
+    if task == "meaning":
+        return None
+    if not has_part("heads"):
+        raise DatasetError(
+            f"The task {task} trains some of the heads. Name the file of the others (--start), or "
+            "train all of them (--task meaning)"
+        )
+    return MEANING_WEIGHTS
 
 
 def evaluate_meaning(
@@ -77,10 +100,14 @@ def evaluate_meaning(
     yield Progress(0.0, "Loading the model")
     from ..inference.semantics import load_heads
     from ..training.semantics import trainer, validation
+    from ..training.semantics.labels import draw_counts
 
     trunk, heads = load_heads(weights)
     yield Progress(0.1, "Reading the training set")
-    objects = trainer.load_validation(datasets, heads.config, limit, split)
+    objects = trainer.load_judged(datasets, heads.config, limit, split)
+    records = (place.read_record() for place in split_locations(datasets, "train"))
+    counts = draw_counts(records, heads.config)
     yield Progress(0.3, "Looking at images")
-    scores = validation.evaluate_meaning(objects, trunk, heads)
+    unseen = validation.UnseenObjects(objects, counts)
+    scores = validation.evaluate_meaning(unseen, trunk, heads)
     return validation.format_scores(scores.values, len(objects))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ....dataset.records import Record
 from ....procedural import FAMILIES, make_object
-from ....procedural.draw_targets import DrawTarget
+from ....procedural.draw_targets import BINS, DrawTarget
 from ....procedural.part_groups import part_group
-from ...networks.semantics import OTHER, SemanticsConfig
+from ...networks.semantics import OTHER, SemanticsConfig, draw_count, draw_indices
 from ..dense.objects import DenseObject
 from .classes import UNSURE, family_of_name
 
@@ -64,6 +64,24 @@ def label_objects(items: Sequence[DenseObject], config: SemanticsConfig) -> list
     return labeled
 
 
+def draw_counts(records: Iterable[Record], config: SemanticsConfig) -> NDArray[np.int64]:
+    """Return how often each class of each draw is (draws, 32) among objects, to guess by.
+
+    Args:
+        records: Of the objects.
+        config: Of the heads.
+    """
+    indices = draw_indices(config)
+    counts = np.zeros((draw_count(config), BINS), np.int64)
+    for record in records:
+        family = family_of(record)
+        classes = _draw_classes(record, config.draws.get(family, ()))
+        for draw, index in zip(indices.get(family, ()), classes, strict=True):
+            if index >= 0:
+                counts[draw, index] += 1
+    return counts
+
+
 def family_of(record: Record) -> str:
     """Return the family of an object: its generator, or else what its name means."""
     if record.source.startswith(f"{_PROCEDURAL}:"):
@@ -110,8 +128,8 @@ def _drawn_values(record: Record) -> Mapping[str, float]:
     stored = record.more.get("draws")
     if stored:
         return {str(address): float(value) for address, value in stored}
-    _, _, seed = record.source.split(":")[:3]
-    if record.family not in FAMILIES or not seed.isdigit():
+    origin, _, seed = record.source.rpartition(":")
+    if record.family not in FAMILIES or origin != f"{_PROCEDURAL}:{record.family}":
         return {}
 
     obj = make_object(record.family, int(seed))

@@ -42,34 +42,6 @@ class SemanticLossConfig:
     neighbors: float = 0.2
 
 
-class EmbeddingMemory(nn.Module):
-    """Embeddings of the latest batches, as further negatives (Wang et al. 2020, arXiv:1912.06798).
-
-    Args:
-        size: Number of embeddings.
-        length: Of each.
-    """
-
-    vectors: Tensor
-    identities: Tensor
-    place: Tensor
-
-    def __init__(self, size: int, length: int) -> None:
-        super().__init__()
-        self.register_buffer("vectors", torch.zeros(size, length))
-        self.register_buffer("identities", torch.full((size,), -1))
-        self.register_buffer("place", torch.zeros((), dtype=torch.int64))
-
-    @torch.no_grad()
-    def store(self, vectors: Tensor, identities: Tensor) -> None:
-        """Replace the oldest embeddings by ``vectors`` (B, E) of the objects ``identities``."""
-        size = len(self.vectors)
-        places = (self.place + torch.arange(len(vectors), device=vectors.device)) % size
-        self.vectors[places] = vectors.detach().float()
-        self.identities[places] = identities
-        self.place.add_(len(vectors))
-
-
 def family_loss(logits: Tensor, families: Tensor, weights: Tensor, smoothing: float) -> Tensor:
     """Return the cross-entropy of families, weighted by their rarity.
 
@@ -110,25 +82,23 @@ def part_losses(logits: Tensor, parts: Tensor, weights: Tensor) -> tuple[Tensor,
     return cross_entropy, dice
 
 
-def view_loss(
-    vectors: Tensor, identities: Tensor, scale: Tensor, memory: EmbeddingMemory
-) -> Tensor:
+def view_loss(vectors: Tensor, identities: Tensor, scale: Tensor) -> Tensor:
     """Return the symmetric contrastive loss of two views of each object (InfoNCE).
+
+    There is no memory of earlier batches (Wang et al. 2020, arXiv:1912.06798): while heads learn
+    fast, all new vectors can move away from the old ones together, which says nothing of objects.
 
     Args:
         vectors: (B, E) unit vectors; two views of an object follow each other.
         identities: (B,) int64 of their objects.
         scale: Of the similarities.
-        memory: Further negatives.
     """
-    candidates = torch.cat((vectors, memory.vectors))
-    others = torch.cat((identities, memory.identities))
-    logits = scale * vectors @ candidates.T
+    logits = scale * vectors @ vectors.T
 
     # A vector is compared with its partner and with all of other objects.
     rows = torch.arange(len(vectors), device=vectors.device)
     partners = rows ^ 1
-    is_excluded = (identities[:, None] == others) | (others < 0)
+    is_excluded = identities[:, None] == identities
     is_excluded[rows, partners] = False
     return F.cross_entropy(logits.masked_fill(is_excluded, _HIDDEN_LOGIT), partners)
 

@@ -41,10 +41,9 @@ from ..loop import GradientGuard, StopFile, lock_run, prefetch_batches
 from ..mixed_precision import uses_bfloat16
 from ..objects import evenly_spaced
 from .batches import VIEWS, SemanticBatch, SemanticSampling, SemanticSource
-from .labels import LabeledObject, is_unsure, label_objects
+from .labels import LabeledObject, draw_counts, is_unsure, label_objects
 from .losses import (
     DrawLoss,
-    EmbeddingMemory,
     SemanticLossConfig,
     alike_loss,
     family_loss,
@@ -54,7 +53,7 @@ from .losses import (
 from .preview import draw_part_samples
 from .replay import BatchReplay, SeenBatch
 from .samples import DEFAULT_AUGMENTATION
-from .validation import MeaningScores, evaluate_meaning
+from .validation import MeaningScores, UnseenObjects, evaluate_meaning
 
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "meaning.safetensors"
@@ -91,7 +90,6 @@ class SemanticTrainingConfig:
         weight_decay: Of AdamW.
         clip: Largest norm of the gradient.
         average: Share that the moving average of the weights keeps of itself in a step.
-        memory: Embeddings of earlier batches that serve as negatives.
         uses: Steps that an image serves on average, see ``replay``.
         kept: Batches that are kept for this; 64 images with their maps take 35 MB.
         seed: Of the first weights and all batches.
@@ -110,7 +108,6 @@ class SemanticTrainingConfig:
     weight_decay: float = 0.05
     clip: float = 5.0
     average: float = 0.998
-    memory: int = 4096
     uses: int = 4
     kept: int = 32
     seed: int = 0
@@ -174,7 +171,6 @@ class SemanticTrainer:
         self.trunk = trunk.to(device).eval()
         self.heads = heads.to(device)
         self.average = copy.deepcopy(self.heads).eval().requires_grad_(False)
-        self.memory = EmbeddingMemory(config.training.memory, heads.config.embedding).to(device)
         self.mixed = uses_bfloat16(config.training.precision, device)
         self._families = weights.families.to(device)
         self._groups = weights.groups.to(device)
@@ -189,7 +185,7 @@ class SemanticTrainer:
         torch.manual_seed(self.config.training.seed * 1_000_003 + self.step)
         self._train_mode()
         losses = self._losses(seen.batch, seen.maps)
-        losses["all"].backward()  # type: ignore[no-untyped-call]
+        losses["all"].backward()
         self._update()
         values = torch.stack([loss.detach().float() for loss in losses.values()]).tolist()
         return dict(zip(losses, values, strict=True))
@@ -211,7 +207,6 @@ class SemanticTrainer:
                 "step": self.step,
                 "heads": self.heads.state_dict(),
                 "average": self.average.state_dict(),
-                "memory": self.memory.state_dict(),
                 "optimizer": self._optimizer.state_dict(),
                 "config": self.config.as_dict(),
             },
@@ -223,12 +218,11 @@ class SemanticTrainer:
         Raises:
             DatasetError: There is no checkpoint, or it is of other heads.
         """
-        entries = ("step", "heads", "average", "memory", "optimizer")
+        entries = ("step", "heads", "average", "optimizer")
         state = read_checkpoint(path, self.device, entries)
         with blame_checkpoint(path):
             self.heads.load_state_dict(state["heads"])
             self.average.load_state_dict(state["average"])
-            self.memory.load_state_dict(state["memory"])
             self._optimizer.load_state_dict(state["optimizer"])
             self.step = int(state["step"])
 
@@ -273,14 +267,12 @@ class SemanticTrainer:
         return part_losses(logits, batch.parts[rows], self._groups)
 
     def _embedding_losses(self, vectors: Tensor, batch: SemanticBatch) -> dict[str, Tensor]:
-        """Return the losses of embeddings (B, E), which are then remembered."""
+        """Return the losses of embeddings (B, E)."""
         scale = self.heads.log_scale.clamp(max=float(np.log(100.0))).exp()
-        losses = {
-            "views": view_loss(vectors, batch.identities, scale, self.memory),
+        return {
+            "views": view_loss(vectors, batch.identities, scale),
             "alike": alike_loss(vectors, batch.families, batch.known, scale),
         }
-        self.memory.store(vectors, batch.identities)
-        return losses
 
     def _update(self) -> None:
         """Move the weights by the gradients that are there, and their average after them."""
@@ -328,7 +320,7 @@ def train_semantics(
         datasets: Relightable training sets; those with parts teach parts.
         run: Folder of the run.
         config: Its settings.
-        start: Weights file whose heads to begin with; needed where not all heads are trained.
+        start: Weights file whose heads to begin with; all are untrained without one.
 
     Returns:
         The weights file.
@@ -401,7 +393,9 @@ def _train_alone(
 
     yield Progress(0.0, "Reading the training set")
     objects = label_objects(load_dense_split(datasets, "train"), heads.config)
-    unseen = load_validation(datasets, heads.config, config.training.validation)
+    records = [item.item.record for item in objects]
+    judged = load_judged(datasets, heads.config, config.training.validation)
+    unseen = UnseenObjects(judged, draw_counts(records, heads.config))
     if "parts" in config.training.heads and all(item.groups is None for item in objects):
         raise DatasetError(
             "None of the training sets has parts of procedural objects. Render one with --parts"
@@ -420,7 +414,7 @@ def _train_alone(
     return run / WEIGHTS
 
 
-def load_validation(
+def load_judged(
     datasets: Sequence[Path], config: SemanticsConfig, limit: int | None, split: str = "validation"
 ) -> list[LabeledObject]:
     """Return labeled objects to judge on; those whose family their name leaves open are left out.
@@ -439,9 +433,7 @@ def load_validation(
     return label_objects(chosen, config)
 
 
-def export_heads(
-    path: Path, trainer: SemanticTrainer, unseen: Sequence[LabeledObject]
-) -> MeaningScores:
+def export_heads(path: Path, trainer: SemanticTrainer, unseen: UnseenObjects) -> MeaningScores:
     """Write the averaged heads to the weights file ``path``, calibrated on ``unseen``.
 
     Returns:
@@ -477,7 +469,7 @@ def _first_heads(trunk: ImageTrunk, trained: Sequence[str], start: Path | None) 
     """Return the heads that a run begins with.
 
     Raises:
-        DatasetError: Some are not to be trained, and there is nothing to take them from.
+        DatasetError: Those of ``start`` are of another trunk.
         WeightsError: ``start`` cannot be read.
     """
     if start is None:
@@ -495,7 +487,7 @@ def _first_heads(trunk: ImageTrunk, trained: Sequence[str], start: Path | None) 
 
 
 def _steps(
-    run: Path, trainer: SemanticTrainer, source: SemanticSource, unseen: Sequence[LabeledObject]
+    run: Path, trainer: SemanticTrainer, source: SemanticSource, unseen: UnseenObjects
 ) -> Task[None]:
     """Step until the end or until ``run/stop`` is there, and write down what is due."""
     config = trainer.config.training
@@ -526,13 +518,11 @@ def _steps(
     stop.remove()
 
 
-def _validate(
-    run: Path, trainer: SemanticTrainer, unseen: Sequence[LabeledObject], log: DenseLog
-) -> None:
+def _validate(run: Path, trainer: SemanticTrainer, unseen: UnseenObjects, log: DenseLog) -> None:
     """Write scores, weights so far and a picture of parts."""
     scores = export_heads(run / WEIGHTS, trainer, unseen)
     log.validated(trainer.step, scores.values)
-    draw_part_samples(run / "samples.png", trainer.trunk, trainer.average, unseen)
+    draw_part_samples(run / "samples.png", trainer.trunk, trainer.average, unseen.objects)
 
 
 def _write_config(run: Path, config: SemanticRunConfig, datasets: Sequence[Path]) -> None:

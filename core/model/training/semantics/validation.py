@@ -63,6 +63,19 @@ class LookedAt:
 
 
 @dataclass(frozen=True)
+class UnseenObjects:
+    """What heads are judged on.
+
+    Attributes:
+        objects: That they were not trained on.
+        draw_counts: (draws, 32) how often each class is among those that they were trained on.
+    """
+
+    objects: Sequence[LabeledObject]
+    draw_counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class MeaningScores:
     """Scores by name, in 0..1; the rivals' beside those of the heads.
 
@@ -78,19 +91,20 @@ class MeaningScores:
 
 
 def evaluate_meaning(
-    objects: Sequence[LabeledObject], trunk: ImageTrunk, heads: SemanticHeads, mixed: bool = False
+    unseen: UnseenObjects, trunk: ImageTrunk, heads: SemanticHeads, mixed: bool = False
 ) -> MeaningScores:
-    """Return the scores of the heads on ``objects``.
+    """Return the scores of the heads on ``unseen`` objects.
 
     A query is one free view of an object, as it was rendered and as a drawing; the gallery has four
     other views of each object.
 
     Args:
-        objects: To judge on.
+        unseen: To judge on.
         trunk: The trunk.
         heads: The heads.
         mixed: Whether to compute in bfloat16.
     """
+    objects = unseen.objects
 
     def look(views: Sequence[int], augmentation: AugmentationConfig) -> LookedAt:
         return _look(objects, views, augmentation, (trunk, heads, mixed))
@@ -107,7 +121,7 @@ def evaluate_meaning(
     values = {
         **_family_scores(objects, rendered.logits, batch),
         **_part_scores(rendered.groups, batch.parts, len(heads.config.groups)),
-        **_draw_scores(rendered.draws, batch, heads),
+        **_draw_scores(rendered.draws, batch, heads, unseen.draw_counts),
         **_retrieval_scores(objects, {"render": rendered, "drawing": drawn}, gallery),
     }
     is_known = batch.known
@@ -220,14 +234,19 @@ def _family_scores(
 
     # Unknown: families that were held out, and artists' meshes of no family.
     largest = logits[:, :-1].amax(1)
-    softmax = logits.softmax(1)[:, :-1].amax(1)
+    measures = {
+        "": largest,
+        "_softmax": logits.softmax(1)[:, :-1].amax(1),
+        "_margin": largest - logits[:, -1],
+    }
     held_out = torch.tensor([item.item.family in HELD_OUT_FAMILIES for item in objects])
     other = torch.tensor([family_of(item.item.record) == OTHER for item in objects])
     for name, unknown in (("held_out", held_out), ("other", other)):
         if unknown.any() and batch.known.any():
             known = batch.known & procedural
-            scores[f"unknown_auroc_{name}"] = _auroc(largest[known], largest[unknown])
-            scores[f"unknown_auroc_{name}_softmax"] = _auroc(softmax[known], softmax[unknown])
+            for suffix, values in measures.items():
+                auroc = _auroc(values[known], values[unknown])
+                scores[f"unknown_auroc_{name}{suffix}"] = auroc
     return scores
 
 
@@ -274,43 +293,43 @@ def _part_scores(predicted: Tensor, parts: Tensor, groups: int) -> dict[str, flo
     }
 
 
-def _draw_scores(logits: Tensor, batch: SemanticBatch, heads: SemanticHeads) -> dict[str, float]:
-    """Return errors of draws in parts of their range, and of the mean over these objects.
+def _draw_scores(
+    logits: Tensor, batch: SemanticBatch, heads: SemanticHeads, counts: NDArray[np.int64]
+) -> dict[str, float]:
+    """Return errors of draws in parts of their range, and those of what is usual in training.
 
     Args:
         logits: (N, D, 32).
         batch: Labels.
         heads: The heads.
+        counts: (draws, 32) how often each class is in training.
     """
     targets = [target for each in heads.config.draws.values() for target in each]
-    errors: dict[str, list[float]] = {"draw": [], "category": []}
-    rows: dict[int, list[tuple[int, int]]] = {}
-    is_labeled = (batch.classes >= 0).nonzero().tolist()
-    for image, column in is_labeled:
+    errors: list[float] = []
+    usual_errors: list[float] = []
+    hits: list[bool] = []
+    usual_hits: list[bool] = []
+    for image, column in (batch.classes >= 0).nonzero().tolist():
         draw = int(batch.draws[image, column])
-        rows.setdefault(draw, []).append((image, column))
-
-    rivals: dict[str, list[float]] = {"draw": [], "category": []}
-    for draw, places in rows.items():
+        truth = int(batch.classes[image, column])
         target = targets[draw]
-        truth = np.array([int(batch.classes[place]) for place in places])
-        shares = torch.stack([logits[place][: target.count].softmax(0) for place in places]).numpy()
+        shares = logits[image, column, : target.count].softmax(0).numpy()
+        usual = counts[draw, : target.count] + 1e-6
         if target.is_category:
-            errors["category"] += (shares.argmax(1) == truth).tolist()
-            rivals["category"] += (np.bincount(truth).argmax() == truth).tolist()
+            hits.append(int(shares.argmax()) == truth)
+            usual_hits.append(int(usual.argmax()) == truth)
             continue
         middles = (np.arange(target.count) + 0.5) / target.count
-        values = (truth + 0.5) / target.count
-        errors["draw"] += np.abs(shares @ middles - values).tolist()
-        rivals["draw"] += np.abs(values.mean() - values).tolist()
+        errors.append(abs(float(shares @ middles) - middles[truth]))
+        usual_errors.append(abs(float(usual @ middles / usual.sum()) - middles[truth]))
 
     scores = {}
-    if errors["draw"]:
-        scores["draw_error"] = float(np.mean(errors["draw"]))
-        scores["draw_error_mean"] = float(np.mean(rivals["draw"]))
-    if errors["category"]:
-        scores["category_accuracy"] = float(np.mean(errors["category"]))
-        scores["category_accuracy_majority"] = float(np.mean(rivals["category"]))
+    if errors:
+        scores["draw_error"] = float(np.mean(errors))
+        scores["draw_error_mean"] = float(np.mean(usual_errors))
+    if hits:
+        scores["category_accuracy"] = float(np.mean(hits))
+        scores["category_accuracy_majority"] = float(np.mean(usual_hits))
     return scores
 
 

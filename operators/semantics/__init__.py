@@ -1,0 +1,1 @@
+"""Operators on what the model says of an object."""
