@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ...errors import DatasetError
 from ...jobs import dependencies
 from ...jobs.task import Progress, Task
 
-GENERATOR_KINDS = ("flow", "r3gan", "wgan_gp")  # as ``training.shapes.generators.KINDS``
+# As ``training.shapes.generators.KINDS``, and ``training.shapes.generator_export.FITTED``.
+TRAINED_KINDS = ("flow", "r3gan", "wgan_gp")
+FITTED_KINDS = ("gaussian", "mixture", "kernels")
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,12 @@ def train_shape_generator(
         shape_space: run of the shape space whose codes are learned from.
         store: its folder of shapes.
         given: settings of ``training.shapes.generators.GeneratorTrainingConfig`` that come before
-            those of the run's own ``config.json``, or before the defaults in a new run.
+            those of the run's own ``config.json``, or before the defaults in a new run. A kind of
+            ``FITTED_KINDS`` is fitted without training.
         weights: file of weights to write the part "generator" to; None for none.
 
     Returns:
-        The checkpoint.
+        The checkpoint; of what is fitted the weights.
 
     Raises:
         DatasetError: see ``training.shapes.generators``.
@@ -95,17 +99,23 @@ def train_shape_generator(
     from ..training.shapes import config_file, generator_export, generators, trainer
     from ..training.shapes import store as stores
 
+    shapes = stores.ShapeStore(store)
+    checkpoint = shape_space / trainer.CHECKPOINT
+    if given.get("kind") in FITTED_KINDS:
+        if weights is None:
+            raise DatasetError("Give the file of weights to write (--weights)")
+        fitting = generator_export.fit_run(run, given["kind"], checkpoint, shapes, weights)
+        return (yield from fitting)
+
     own = run / "config.json"
     settings = generators.GeneratorRunConfig()
     if own.is_file():
         settings = config_file.read_settings(own, settings)
     settings = replace(settings, training=replace(settings.training, **given))
-    checkpoint = yield from generators.train_generator(
-        run, settings, shape_space / trainer.CHECKPOINT, stores.ShapeStore(store)
-    )
+    trained = yield from generators.train_generator(run, settings, checkpoint, shapes)
     if weights:
         generator_export.export_generator(run, weights)
-    return checkpoint
+    return trained
 
 
 def evaluate_shape_space(

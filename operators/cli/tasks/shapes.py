@@ -77,8 +77,8 @@ def _add_generator(parser: ArgumentParser) -> None:
     )
     group.add_argument(
         "--kind",
-        choices=shape_training.GENERATOR_KINDS,
-        help="rectified flow or adversarial pair to train (flow)",
+        choices=(*shape_training.TRAINED_KINDS, *shape_training.FITTED_KINDS),
+        help="rectified flow or adversarial pair to train (flow), or distribution to fit",
     )
 
 

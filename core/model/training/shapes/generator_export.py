@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from ....errors import DatasetError
+from ....jobs.task import Task
 from ...inference.meaning_weights import GENERATOR, save_part
 from ...inference.shape_generator import ShapeGenerator, generator_part, new_network
 from ...networks.shape_generators import FactorMixture, GeneratorSizes
 from ..checkpoints import blame_checkpoint, read_checkpoint
 from ..dense.config_file import updated
-from .generators import CHECKPOINT, CODES, GeneratorRunConfig
+from ..loop import lock_run
+from .generators import CHECKPOINT, CODES, GeneratorRunConfig, prepare_codes
 from .latents import CodeBasis, CodeSet, code_basis, load_codes
 from .statistics import fit_gaussians, fit_kernels, fit_mixture
+from .store import ShapeStore
 
 FITTED = ("gaussian", "mixture", "kernels")
 
@@ -63,6 +66,34 @@ def fit_generator(kind: str, codes: CodeSet, numbers: int) -> ShapeGenerator:
         mixture, _ = fit_kernels(known, reduced[:1])
         mixture.deviation.fill_(width)
     return _with_basis(mixture, basis)
+
+
+def fit_run(
+    run: Path, kind: str, shape_space: Path, store: ShapeStore, weights: Path
+) -> Task[Path]:
+    """Fit a distribution to the codes of a run, and write it as the part "generator" of a file.
+
+    Args:
+        run: folder for the codes.
+        kind: one of ``FITTED``.
+        shape_space: checkpoint of the shape space.
+        store: of the shapes.
+        weights: the file, whose other parts are kept.
+
+    Returns:
+        ``weights``.
+
+    Raises:
+        DatasetError: there is no such checkpoint.
+        OutputError: a file cannot be written.
+    """
+    with lock_run(run):
+        codes = yield from prepare_codes(run, shape_space, store)
+    sizes = GeneratorSizes()
+    generator = fit_generator(kind, codes, sizes.numbers)
+    config, state = generator_part("mixture", asdict(sizes), generator)
+    save_part(weights, GENERATOR, config, state)
+    return weights
 
 
 def export_generator(run: Path, weights: Path) -> None:

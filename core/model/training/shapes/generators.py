@@ -245,19 +245,33 @@ def train_generator(
         _write_config(run, config)
         if config.training.threads:
             torch.set_num_threads(config.training.threads)
-        codes = load_codes(run / CODES)
-        if codes is None:
-            network = load_average(checkpoint)
-            shapes = [shape for shape in store.of_split("train") if has_class(shape.family)]
-            encoding = encode_shapes(network, store, shapes)
-            codes = yield from subtask(encoding, 0.0, 0.1)
-            save_codes(run / CODES, codes)
+        codes = yield from subtask(prepare_codes(run, checkpoint, store), 0.0, 0.1)
         trainer = GeneratorTrainer(config)
         path = run / CHECKPOINT
         if path.exists():
             trainer.load(path)
         yield from _steps(run, trainer, codes)
         return path
+
+
+def prepare_codes(run: Path, checkpoint: Path, store: ShapeStore) -> Task[CodeSet]:
+    """Return the codes of a run, which are made and kept in its folder first.
+
+    Args:
+        run: folder of the run.
+        checkpoint: of the shape space.
+        store: of the shapes.
+
+    Raises:
+        DatasetError: there is no such checkpoint.
+    """
+    codes = load_codes(run / CODES)
+    if codes is None:
+        network = load_average(checkpoint)
+        shapes = [shape for shape in store.of_split("train") if has_class(shape.family)]
+        codes = yield from encode_shapes(network, store, shapes)
+        save_codes(run / CODES, codes)
+    return codes
 
 
 def reduced_codes(codes: CodeSet, numbers: int) -> CodeSet:
