@@ -27,7 +27,6 @@ from . import (
     references,
 )
 from .objects import describe, library, procedural, shapes
-from .objects import describe, procedural, shapes
 from .stop_signals import Stopped, end_console, own_blender_folder, stop_in_order
 
 _INTERRUPTED = 130  # exit code of shells for Ctrl+C

@@ -12,22 +12,15 @@ from numpy.typing import NDArray
 
 from ...core.console import print_line
 from ...core.model.jobs import commands, dense, semantics  # without torch, until they run
-from ...core.jobs.task import Progress, Task, run_to_end
-from ...core.model.jobs import (
-    commands,
-    dense,
-    embedding,
-    semantics,
-)  # without torch, until they run
-from .. import _compute
 from .command import Command, add_resolution_argument, add_weights_argument
-from .tasks import TrainingTask, shapes
+from .tasks import TrainingTask, projection, shapes
 from .tasks.progress_log import run_with_log
 
 # What ``maquette train --task`` trains in modules of its own.
 _TASKS: Mapping[str, TrainingTask] = {
     "shapes": shapes.SHAPES,
     "generator": shapes.GENERATOR,
+    "projection": projection.PROJECTION,
 }
 # Options of the heads of meaning by the names of their settings.
 _MEANING_OPTIONS = {
@@ -67,11 +60,6 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help="what to train: reconstruction; or heads on its frozen features: parts (which part a "
         "pixel shows), retrieval (which images show the same object), procedural (family and "
         f"parameters), or meaning (all of these); or {texts} (%(default)s)",
-        choices=("reconstruction", *semantics.TASKS, "projection"),
-        help="what to train: reconstruction; or heads on its frozen features: parts (which part a "
-        "pixel shows), retrieval (which images show the same object), procedural (family and "
-        "parameters), or meaning (all of these); or projection, of the features that "
-        "libraries are searched by, in minutes (%(default)s)",
     )
     _add_training_options(parser)
     parser.add_argument(
@@ -126,11 +114,6 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
 def _run_train(arguments: argparse.Namespace) -> int:
     if arguments.task in _TASKS:
         return _TASKS[arguments.task].run(arguments)
-    if arguments.task == "projection":
-        if not (arguments.datasets and arguments.weights):
-            arguments.error("give training sets and --weights FILE")
-        print_line(run_with_log(embedding.fit_projection, arguments.datasets, arguments.weights))
-        return 0
     if arguments.task != "reconstruction":
         return _run_train_meaning(arguments)
     # Options that are not given must not override the settings file.
