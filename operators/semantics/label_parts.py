@@ -21,7 +21,7 @@ from .._results import absolute_path, leave_edit_mode, poll_editable_mesh, weigh
 from .._task_operator import TaskOperator
 
 if TYPE_CHECKING:
-    from ...core.model.inference.part_labels import SurfaceParts
+    from ...core.model.inference.meaning.part_labels import SurfaceParts
 
 _MOST_NAMED = 6  # parts in the report
 

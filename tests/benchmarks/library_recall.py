@@ -24,7 +24,7 @@ import conftest  # noqa: F401  makes the package maquette
 from maquette.core.library import search
 from maquette.core.library.search import Query, score_assets
 from maquette.core.model.evaluation.evaluate import sample_objects
-from maquette.core.model.inference.embedding import embed_renders, load_embedder
+from maquette.core.model.inference.meaning.embedding import embed_renders, load_embedder
 from maquette.core.model.jobs.meaning import has_part
 from maquette.core.model.training.semantics.retrieval_projection import line_drawing
 

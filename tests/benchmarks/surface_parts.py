@@ -18,7 +18,7 @@ import conftest  # noqa: F401  makes the package maquette
 from maquette.core.arrays import MeshArrays, View
 from maquette.core.dataset.index import split_locations
 from maquette.core.jobs.task import run_to_end
-from maquette.core.model.inference.part_labels import label_surface
+from maquette.core.model.inference.meaning.part_labels import label_surface
 from maquette.core.procedural import make_object
 from maquette.core.procedural.part_groups import part_group
 

@@ -43,7 +43,7 @@ from ...procedural.fitting.search import fit_object
 from ...procedural.fitting.targets import FittingTarget, target_of_mesh
 from .. import metrics
 from ..inference import weights
-from ..inference.family_proposals import propose_families
+from ..inference.meaning.family_proposals import propose_families
 from ..inference.pipeline import reconstruct_views, upright_view
 from ..networks.reconstruction import ReconstructionNetwork
 from .baselines import Points

@@ -14,7 +14,7 @@ from ...jobs import dependencies
 from ...jobs.task import Progress, Task, subtask
 
 if TYPE_CHECKING:
-    from ..inference.semantics import ImageMeaning
+    from ..inference.meaning.semantics import ImageMeaning
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ def describe_file(
     image = image_files.read_image(path)
     dependencies.require_packages(*dependencies.MODEL)
     yield Progress(0.1, "Loading the model")
-    from ..inference import semantics
     from ..inference.foreground import segment_foreground
+    from ..inference.meaning import semantics
     from ..inference.weights import load_weights
 
     _, foreground = load_weights(weights)

@@ -19,7 +19,7 @@ from ...library.search import Query
 from .meaning import has_part
 
 if TYPE_CHECKING:
-    from ..inference.embedding import Embedder
+    from ..inference.meaning.embedding import Embedder
 
 Pixels = NDArray[np.float32]
 
@@ -67,7 +67,7 @@ def embed_views(images: NDArray[np.uint8]) -> Task[NDArray[np.float32]]:
         DependencyError: A package is missing.
     """
     embedder = yield from _load_embedder()
-    from ..inference.embedding import embed_renders
+    from ..inference.meaning.embedding import embed_renders
 
     vectors = [np.zeros((0, embedder.info.dimensions), np.float32)]
     for start in range(0, len(images), _BATCH):
@@ -96,8 +96,8 @@ def embed_image(query: ImageQuery) -> Task[Query]:
     pixels = image_files.read_image(image) if isinstance(image, Path) else image
     pixels = crop_region(pixels, query.region)
     embedder = yield from _load_embedder()
-    from ..inference.embedding import embed_cut_out
     from ..inference.foreground import segment_foreground
+    from ..inference.meaning.embedding import embed_cut_out
     from ..inference.weights import load_weights
 
     _, network = load_weights()
@@ -157,7 +157,7 @@ def _load_embedder() -> Task[Embedder]:
     """Check the packages and load the network."""
     dependencies.require_packages(*dependencies.MODEL)
     yield Progress(0.0, "Loading the model")
-    from ..inference import embedding
+    from ..inference.meaning import embedding
 
     available = [part for part in _PARTS if has_part(part)]
     return embedding.load_embedder(available[0] if available else "")

@@ -11,7 +11,7 @@ from ...jobs import dependencies
 from ...jobs.task import Progress, Task
 
 if TYPE_CHECKING:
-    from ..inference.part_labels import SurfaceParts
+    from ..inference.meaning.part_labels import SurfaceParts
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class PartRequest:
 
 
 def label_parts(request: PartRequest) -> Task[SurfaceParts]:
-    """Return the part of each face, see ``inference.part_labels``.
+    """Return the part of each face, see ``inference.meaning.part_labels``.
 
     Raises:
         As that; DependencyError: A package is missing.
     """
     dependencies.require_packages(*dependencies.MODEL)
     yield Progress(0.0, "Loading the model")
-    from ..inference.part_labels import label_surface
+    from ..inference.meaning.part_labels import label_surface
 
     return (yield from label_surface(request.mesh, request.views, request.heads, request.weights))

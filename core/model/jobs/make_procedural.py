@@ -64,6 +64,8 @@ def _propose_families(view: View) -> list[FamilyProposal]:
     is_possible = meaning.has_part(_HEADS)
     if not is_possible or dependencies.missing_packages(*dependencies.MODEL):
         return []
-    from ..inference.family_proposals import propose_families  # torch takes seconds to import
+    from ..inference.meaning.family_proposals import (
+        propose_families,  # torch takes seconds to import
+    )
 
     return propose_families(view.image)

@@ -98,7 +98,7 @@ def evaluate_meaning(
     """
     dependencies.require_packages(*dependencies.MODEL)
     yield Progress(0.0, "Loading the model")
-    from ..inference.semantics import load_heads
+    from ..inference.meaning.semantics import load_heads
     from ..training.semantics import trainer, validation
     from ..training.semantics.labels import draw_counts
 

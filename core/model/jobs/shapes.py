@@ -17,7 +17,7 @@ from ...jobs import dependencies
 from ...jobs.task import Progress, Task, subtask
 
 if TYPE_CHECKING:
-    from ..inference.shape_space import ShapeCode, ShapeSpace
+    from ..inference.shapes.shape_space import ShapeCode, ShapeSpace
 
 _COLOR_POINTS = 8192  # of a mesh whose colors are carried over
 _SCAN_POINTS = 16_384  # of a mesh that is completed
@@ -110,7 +110,7 @@ def blend_shapes(request: BlendRequest) -> Task[tuple[MeshArrays, ...]]:
         DependencyError: a package is missing.
     """
     space = yield from _load(request.weights)
-    from ..inference import shape_space
+    from ..inference.shapes import shape_space
 
     yield Progress(0.1, "Encoding")
     first = shape_space.encode_mesh(space, request.first)
@@ -137,7 +137,7 @@ def complete_shape(request: CompletionRequest) -> Task[MeshArrays]:
         DependencyError: a package is missing.
     """
     space = yield from _load(request.weights)
-    from ..inference import shape_completion
+    from ..inference.shapes import shape_completion
 
     points, normals = _scan(request)
     side = "" if request.missing == "holes" else request.missing
@@ -158,7 +158,7 @@ def vary_shape(request: VariationRequest) -> Task[tuple[MeshArrays, ...]]:
         DependencyError: a package is missing.
     """
     space = yield from _load(request.weights)
-    from ..inference import shape_space
+    from ..inference.shapes import shape_space
 
     yield Progress(0.1, "Encoding")
     code = shape_space.encode_mesh(space, request.mesh)
@@ -180,7 +180,7 @@ def generate_shapes(request: GenerationRequest) -> Task[tuple[MeshArrays, ...]]:
         DependencyError: a package is missing.
     """
     space = yield from _load(request.weights)
-    from ..inference import shape_generator, shape_space
+    from ..inference.shapes import shape_generator, shape_space
 
     generator = shape_generator.load_generator(request.weights)
     results = []
@@ -200,7 +200,7 @@ def _load(weights: Path | None) -> Task[ShapeSpace]:
     """
     dependencies.require_packages(*dependencies.MODEL)
     yield Progress(0.0, "Loading the model")
-    from ..inference import shape_space  # torch takes seconds to import
+    from ..inference.shapes import shape_space  # torch takes seconds to import
 
     return shape_space.load_shape_space(weights)
 
@@ -211,7 +211,7 @@ def _scan(request: CompletionRequest) -> tuple[NDArray[np.float32], NDArray[np.f
     Raises:
         MeshError: the mesh has no faces.
     """
-    from ..inference.shape_completion import SIDES, thinned
+    from ..inference.shapes.shape_completion import SIDES, thinned
 
     mesh = request.mesh
     if not len(mesh.faces):

@@ -23,7 +23,7 @@ from ..command import (
 )
 
 if TYPE_CHECKING:
-    from ....core.model.inference.semantics import ImageMeaning
+    from ....core.model.inference.meaning.semantics import ImageMeaning
 
 _MOST_FAMILIES = 3
 _LEAST_PART = 0.02  # share of the object below which a part is not listed

@@ -3,8 +3,8 @@ import pytest
 from maquette.core.errors import ImageError
 from maquette.core.jobs.task import run_to_end
 from maquette.core.library.records import EmbeddingInfo
-from maquette.core.model.inference import embedding
-from maquette.core.model.inference.embedding import Embedder, embed_renders, load_embedder
+from maquette.core.model.inference.meaning import embedding
+from maquette.core.model.inference.meaning.embedding import Embedder, embed_renders, load_embedder
 from maquette.core.model.jobs import embedding as embedding_job
 from maquette.core.model.jobs.embedding import ImageQuery, crop_region
 
@@ -99,7 +99,8 @@ def test_without_a_head_the_features_of_the_trunk_tell_shapes_apart():
 def write_heads(tmp_path, monkeypatch):
     """Returns a function that makes untrained heads of a seed those of the bundled weights."""
     import torch
-    from maquette.core.model.inference import meaning_weights, semantics
+    from maquette.core.model.inference import meaning_weights
+    from maquette.core.model.inference.meaning import semantics
     from maquette.core.model.networks.semantics import OTHER, SemanticHeads, SemanticsConfig
     from maquette.core.procedural.draw_targets import draw_targets
 
@@ -138,7 +139,8 @@ def test_a_head_makes_the_vectors_and_its_weights_are_the_version(write_heads):
 def test_a_projection_makes_shorter_vectors_of_its_own_version(tmp_path, monkeypatch):
     import torch
     from maquette.core.errors import WeightsError
-    from maquette.core.model.inference import meaning_weights, semantics
+    from maquette.core.model.inference import meaning_weights
+    from maquette.core.model.inference.meaning import semantics
 
     path = tmp_path / "meaning.safetensors"
     for module in (embedding, meaning_weights):

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from maquette.core.model.inference.family_proposals import proposals_of
-from maquette.core.model.inference.semantics import DrawDistribution, ImageMeaning
+from maquette.core.model.inference.meaning.family_proposals import proposals_of
+from maquette.core.model.inference.meaning.semantics import DrawDistribution, ImageMeaning
 from maquette.core.procedural.draw_targets import draw_targets
 
 

@@ -5,8 +5,8 @@ from maquette.core.cameras import look_at, perspective_camera
 from maquette.core.errors import ImageError, MeshError
 from maquette.core.geometry.surface_nets import surface_nets
 from maquette.core.jobs.task import run_to_end
-from maquette.core.model.inference import part_labels
-from maquette.core.model.inference.semantics import ImageMeaning
+from maquette.core.model.inference.meaning import part_labels
+from maquette.core.model.inference.meaning.semantics import ImageMeaning
 
 NAMES = ("body", "lid")
 

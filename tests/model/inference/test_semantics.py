@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from maquette.core.errors import ImageError, WeightsError
-from maquette.core.model.inference import semantics
+from maquette.core.model.inference.meaning import semantics
 from maquette.core.model.inference.meaning_weights import HEADS, save_part
 from maquette.core.model.networks.semantics import OTHER, SemanticHeads, SemanticsConfig
 from maquette.core.procedural.draw_targets import draw_targets

@@ -8,9 +8,9 @@ from maquette.core.errors import MeshError, WeightsError
 from maquette.core.geometry.shape_cube.box import ShapeBox, field_coordinates
 from maquette.core.geometry.topology import check_topology
 from maquette.core.jobs.task import run_to_end
-from maquette.core.model.inference import shape_completion, shape_space
 from maquette.core.model.inference.meaning_weights import save_part
-from maquette.core.model.inference.shape_generator import (
+from maquette.core.model.inference.shapes import shape_completion, shape_space
+from maquette.core.model.inference.shapes.shape_generator import (
     ShapeGenerator,
     generator_part,
     load_generator,

@@ -18,8 +18,8 @@ def maquette(addon):
 def heads(weights, tmp_path_factory):
     """A file of untrained heads for the trunk of ``weights``."""
     import torch
+    from maquette.core.model.inference.meaning.semantics import load_trunk
     from maquette.core.model.inference.meaning_weights import HEADS, save_part
-    from maquette.core.model.inference.semantics import load_trunk
     from maquette.core.model.networks.semantics import SemanticHeads, SemanticsConfig
 
     torch.manual_seed(0)

@@ -147,7 +147,7 @@ def test_another_model_renders_all_again(library, index_file, rendering_here, mo
     from dataclasses import replace
 
     from maquette.core.library.records import EmbeddingInfo
-    from maquette.core.model.inference import embedding
+    from maquette.core.model.inference.meaning import embedding
 
     index(library, index_file)
     rendering_here.clear()

@@ -11,8 +11,8 @@ from maquette.core.scene.semantics.part_attributes import read_parts
 def heads(weights, tmp_path_factory):
     """A file of heads for ``weights`` that see one part everywhere."""
     import torch
+    from maquette.core.model.inference.meaning.semantics import load_trunk
     from maquette.core.model.inference.meaning_weights import HEADS, save_part
-    from maquette.core.model.inference.semantics import load_trunk
     from maquette.core.model.networks.semantics import OTHER, SemanticHeads, SemanticsConfig
     from maquette.core.procedural.draw_targets import draw_targets
 
@@ -82,7 +82,7 @@ def test_another_object_with_the_same_mesh_stays_as_it_is(bottle, heads):
 def test_a_reconstruction_is_labeled_at_once_if_wanted(
     addon, pictures, weights, heads, monkeypatch
 ):
-    from maquette.core.model.inference import semantics
+    from maquette.core.model.inference.meaning import semantics
     from maquette.operators.semantics import label_parts
 
     monkeypatch.setattr(label_parts, "weights_file", lambda chosen="": weights)
@@ -101,7 +101,7 @@ def test_a_reconstruction_is_labeled_at_once_if_wanted(
 def test_a_reconstruction_stays_where_its_parts_cannot_be_seen(
     addon, pictures, weights, monkeypatch, tmp_path
 ):
-    from maquette.core.model.inference import semantics
+    from maquette.core.model.inference.meaning import semantics
 
     monkeypatch.setattr(semantics, "MEANING_WEIGHTS", tmp_path / "none.safetensors")
     result = bpy.ops.maquette.reconstruct(

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from ....dataset.index import ObjectLocation
 from ....jobs.task import Progress, Task
 from ...evaluation.evaluate import sample_objects
-from ...inference.embedding import RETRIEVAL, Embedder, embed_renders, load_embedder
+from ...inference.meaning.embedding import RETRIEVAL, Embedder, embed_renders, load_embedder
+from ...inference.meaning.semantics import load_trunk
 from ...inference.meaning_weights import save_part
-from ...inference.semantics import load_trunk
 from ...stylization import line_art
 
 DIMENSIONS = 192  # of the vectors

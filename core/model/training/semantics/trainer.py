@@ -27,8 +27,8 @@ from ....procedural import FAMILIES
 from ....procedural.draw_targets import draw_targets
 from ....procedural.part_groups import GROUP_NAMES
 from ....procedural.sensitivity import read_sensitivities
+from ...inference.meaning.semantics import load_trunk
 from ...inference.meaning_weights import HEADS, load_part, save_part
-from ...inference.semantics import load_trunk
 from ...networks.image_trunk import ImageTrunk, TrunkMaps
 from ...networks.semantics import OTHER, SemanticHeads, SemanticsConfig
 from ..checkpoints import blame_checkpoint, read_checkpoint, write_checkpoint

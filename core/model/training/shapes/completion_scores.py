@@ -11,8 +11,8 @@ from ....geometry.shape_cube.box import ShapeBox
 from ....geometry.shape_cube.distances import surface_points
 from ....geometry.shape_cube.splatting import cell_centers
 from ....jobs.task import Progress, Task, run_to_end
-from ...inference.shape_completion import KnownSurface, complete_surface
-from ...inference.shape_space import ShapeSpace
+from ...inference.shapes.shape_completion import KnownSurface, complete_surface
+from ...inference.shapes.shape_space import ShapeSpace
 from ...metrics import nearest_distance
 from .rivals import Rivals
 from .store import ShapeStore, StoredShape

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ....jobs.task import Task
 from ...inference.meaning_weights import SHAPES, save_part
-from ...inference.shape_space import ShapeSpace, measure_space, shape_space_state
+from ...inference.shapes.shape_space import ShapeSpace, measure_space, shape_space_state
 from ...networks.shape_autoencoder import ShapeAutoencoder, ShapeSpaceConfig
 from ...networks.shape_generators import BOX_NUMBERS
 from ..checkpoints import blame_checkpoint, read_checkpoint

@@ -10,7 +10,7 @@ import numpy as np
 from ....errors import DatasetError
 from ....jobs.task import Task
 from ...inference.meaning_weights import GENERATOR, save_part
-from ...inference.shape_generator import ShapeGenerator, generator_part, new_network
+from ...inference.shapes.shape_generator import ShapeGenerator, generator_part, new_network
 from ...networks.shape_generators import FactorMixture, GeneratorSizes
 from ..checkpoints import blame_checkpoint, read_checkpoint
 from ..dense.config_file import updated

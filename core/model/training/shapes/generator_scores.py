@@ -19,8 +19,8 @@ from ....geometry.shape_cube.distances import surface_points, unsigned_distance
 from ....geometry.surface_nets import surface_nets
 from ....geometry.topology import check_topology
 from ....jobs.task import Progress, Task
-from ...inference.shape_generator import ShapeGenerator
-from ...inference.shape_space import ShapeSpace
+from ...inference.shapes.shape_generator import ShapeGenerator
+from ...inference.shapes.shape_space import ShapeSpace
 from .store import ShapeStore, StoredShape
 
 _POINTS = 2048

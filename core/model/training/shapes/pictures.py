@@ -15,9 +15,9 @@ from ....geometry.rasterization import render_surface
 from ....geometry.shape_cube.box import ShapeBox
 from ....imaging.contact_sheet import Row, write_contact_sheet
 from ....jobs.task import Progress, Task, run_to_end
-from ...inference.shape_completion import complete_surface, completed_mesh
-from ...inference.shape_generator import ShapeGenerator
-from ...inference.shape_space import (
+from ...inference.shapes.shape_completion import complete_surface, completed_mesh
+from ...inference.shapes.shape_generator import ShapeGenerator
+from ...inference.shapes.shape_space import (
     POINT_COUNT,
     ShapeCode,
     ShapeSpace,

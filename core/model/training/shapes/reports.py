@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ....jobs.task import Progress, Task, subtask
-from ...inference.shape_generator import ShapeGenerator
+from ...inference.shapes.shape_generator import ShapeGenerator
 from ...shape_classes import class_index, has_class
 from ..objects import evenly_spaced
 from .completion_scores import score_completion

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from maquette.core.model.inference import embedding
-from maquette.core.model.inference.embedding import load_embedder, project_features
+from maquette.core.model.inference.meaning import embedding
+from maquette.core.model.inference.meaning.embedding import load_embedder, project_features
 from maquette.core.model.inference.meaning_weights import load_part
 from maquette.core.model.jobs.meaning import has_part
 from maquette.core.model.training.semantics import retrieval_projection

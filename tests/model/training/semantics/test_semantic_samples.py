@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from maquette.core.model.inference.semantics import load_trunk, window_image
+from maquette.core.model.inference.meaning.semantics import load_trunk, window_image
 from maquette.core.model.training.dense.objects import load_dense_split
 from maquette.core.model.training.semantics.batches import (
     SemanticSampling,

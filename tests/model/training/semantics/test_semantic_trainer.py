@@ -6,8 +6,8 @@ import pytest
 import torch
 from maquette.core.errors import DatasetError
 from maquette.core.jobs.task import run_to_end
+from maquette.core.model.inference.meaning.semantics import load_trunk
 from maquette.core.model.inference.meaning_weights import load_part
-from maquette.core.model.inference.semantics import load_trunk
 from maquette.core.model.networks.semantics import SemanticHeads
 from maquette.core.model.training.dense.objects import load_dense_split
 from maquette.core.model.training.semantics.batches import SemanticSource

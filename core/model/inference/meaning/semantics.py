@@ -15,15 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...arrays import View
-from ...errors import ImageError, WeightsError
-from ...procedural.draw_targets import DrawTarget
-from ...resources import BUNDLED_WEIGHTS, MEANING_WEIGHTS
-from ..networks.image_trunk import SIDE, ImageTrunk, TrunkMaps, pooled_features
-from ..networks.semantics import SemanticHeads, SemanticsConfig, draw_indices, known_margin
-from .meaning_weights import HEADS, load_part
-from .preprocessing import assumed_camera, crop_view, median_filter
-from .weights import load_weights
+from ....arrays import View
+from ....errors import ImageError, WeightsError
+from ....procedural.draw_targets import DrawTarget
+from ....resources import BUNDLED_WEIGHTS, MEANING_WEIGHTS
+from ...networks.image_trunk import SIDE, ImageTrunk, TrunkMaps, pooled_features
+from ...networks.semantics import SemanticHeads, SemanticsConfig, draw_indices, known_margin
+from ..meaning_weights import HEADS, load_part
+from ..preprocessing import assumed_camera, crop_view, median_filter
+from ..weights import load_weights
 
 Pixels = NDArray[np.float32]
 

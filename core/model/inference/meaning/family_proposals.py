@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ImageError, WeightsError
-from ...procedural.fitting.proposals import FamilyProposal
+from ....errors import ImageError, WeightsError
+from ....procedural.fitting.proposals import FamilyProposal
 from .semantics import ImageMeaning, describe_image
 
 _SAMPLES = 2  # of the draws of a family, beside the most probable values and the expected ones

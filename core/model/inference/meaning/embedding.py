@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import WeightsError
-from ...library.records import EmbeddingInfo
-from ...library.search import Query
-from ...resources import MEANING_WEIGHTS
-from ..networks.image_trunk import SIDE
-from .meaning_weights import HEADS, load_part
+from ....errors import WeightsError
+from ....library.records import EmbeddingInfo
+from ....library.search import Query
+from ....resources import MEANING_WEIGHTS
+from ...networks.image_trunk import SIDE
+from ..meaning_weights import HEADS, load_part
 from .semantics import embed_images, load_trunk, trunk_features, window_image
 
 Pixels = NDArray[np.float32]

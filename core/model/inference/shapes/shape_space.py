@@ -17,18 +17,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...arrays import MeshArrays
-from ...errors import MeshError, WeightsError
-from ...geometry.connectivity import remove_small_components
-from ...geometry.shape_cube.box import CUBE_SIDE, FIELD_SIDE, ShapeBox, field_spacing
-from ...geometry.shape_cube.distances import surface_points
-from ...geometry.shape_cube.fields import solid_field
-from ...geometry.shape_cube.splatting import splat_points
-from ...geometry.surface_nets import surface_nets, taubin_smooth
-from ...geometry.winding_number import orient_and_thicken
-from ...resources import MEANING_WEIGHTS
-from ..networks.shape_autoencoder import ShapeAutoencoder, ShapeSpaceConfig
-from .meaning_weights import SHAPES, load_part
+from ....arrays import MeshArrays
+from ....errors import MeshError, WeightsError
+from ....geometry.connectivity import remove_small_components
+from ....geometry.shape_cube.box import CUBE_SIDE, FIELD_SIDE, ShapeBox, field_spacing
+from ....geometry.shape_cube.distances import surface_points
+from ....geometry.shape_cube.fields import solid_field
+from ....geometry.shape_cube.splatting import splat_points
+from ....geometry.surface_nets import surface_nets, taubin_smooth
+from ....geometry.winding_number import orient_and_thicken
+from ....resources import MEANING_WEIGHTS
+from ...networks.shape_autoencoder import ShapeAutoencoder, ShapeSpaceConfig
+from ..meaning_weights import SHAPES, load_part
 
 POINT_COUNT = 8192  # of a surface that is encoded
 _SMOOTHING = 4  # rounds, see ``taubin_smooth``

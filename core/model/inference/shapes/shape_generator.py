@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ...errors import WeightsError
-from ...geometry.shape_cube.box import ShapeBox
-from ...resources import MEANING_WEIGHTS
-from ..networks.shape_generators import (
+from ....errors import WeightsError
+from ....geometry.shape_cube.box import ShapeBox
+from ....resources import MEANING_WEIGHTS
+from ...networks.shape_generators import (
     BOX_NUMBERS,
     NOISE,
     CodeFlow,
@@ -23,7 +23,7 @@ from ..networks.shape_generators import (
     FactorMixture,
     GeneratorSizes,
 )
-from .meaning_weights import GENERATOR, load_part
+from ..meaning_weights import GENERATOR, load_part
 from .shape_space import ShapeCode
 
 _BASIS = "basis."  # of the codes, in the tensors of the part

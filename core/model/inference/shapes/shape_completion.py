@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...arrays import MeshArrays
-from ...geometry.shape_cube.box import CUBE_SIDE, REACH, ShapeBox, field_spacing
-from ...geometry.shape_cube.splatting import SPLAT_SIDE, cell_centers
-from ...jobs.task import Progress, Task
-from ..metrics import nearest_distance
+from ....arrays import MeshArrays
+from ....geometry.shape_cube.box import CUBE_SIDE, REACH, ShapeBox, field_spacing
+from ....geometry.shape_cube.splatting import SPLAT_SIDE, cell_centers
+from ....jobs.task import Progress, Task
+from ...metrics import nearest_distance
 from .shape_space import POINT_COUNT, ShapeCode, ShapeSpace, mesh_of_field
 
 SIDES = {

@@ -22,15 +22,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...alignment.side_views import mask_bounds
-from ...arrays import MeshArrays, View
-from ...errors import ImageError, MeshError
-from ...geometry.rasterization import MIN_COSINE, render_depth
-from ...geometry.winding_number import face_normals
-from ...jobs.task import Progress, Task
-from ...procedural import FAMILIES, make_object
-from ...procedural.part_groups import part_group
-from .preprocessing import WINDOW_UNITS
+from ....alignment.side_views import mask_bounds
+from ....arrays import MeshArrays, View
+from ....errors import ImageError, MeshError
+from ....geometry.rasterization import MIN_COSINE, render_depth
+from ....geometry.winding_number import face_normals
+from ....jobs.task import Progress, Task
+from ....procedural import FAMILIES, make_object
+from ....procedural.part_groups import part_group
+from ..preprocessing import WINDOW_UNITS
 from .semantics import ImageMeaning, describe_image
 
 Floats = NDArray[np.floating[Any]]

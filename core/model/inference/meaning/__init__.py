@@ -1,0 +1,1 @@
+"""What an image means: families, parts, draws and embeddings, by heads on the frozen trunk."""

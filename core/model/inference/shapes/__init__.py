@@ -1,0 +1,1 @@
+"""The shape space at work: coding, completing, varying and generating shapes."""
