@@ -25,7 +25,7 @@ from .tensor_file import read_weights, write_tensors
 HEADS = "heads"
 SHAPES = "shapes"
 GENERATOR = "generator"
-_TASKS = {HEADS: "meaning"}  # the training that writes a part, if it is not named like it
+_TASKS = {HEADS: "meaning", "retrieval": "projection"}  # training of a part of another name
 
 Configs = dict[str, dict[str, Any]]
 
