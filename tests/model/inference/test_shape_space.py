@@ -118,6 +118,21 @@ def test_known_points_pull_near_vertices_onto_their_plane():
     np.testing.assert_allclose(moved, ((0.004, 0, 0), (0, 0, 0.3)), atol=1e-6)
 
 
+def test_the_field_crosses_zero_at_known_points_and_stays_elsewhere():
+    steps = np.linspace(-0.3, 0.3, 40)
+    x, y = np.meshgrid(steps, steps)
+    points = np.stack((x.ravel(), y.ravel(), np.full(x.size, 0.1)), 1).astype(np.float32)
+    normals = np.tile(np.array((0, 0, 1), np.float32), (len(points), 1))
+    box = ShapeBox(np.zeros(3), np.ones(3))
+    surface = shape_completion.KnownSurface(points, normals, None, box)
+    field = np.full((64, 64, 64), -1, np.float32)
+    kept = shape_completion.with_known(field, surface)
+    column = kept[32, 32]
+    inside = field_coordinates()[column > 0]
+    assert 0.08 < inside.max() < 0.1
+    assert (kept[:, :, 50:] == -1).all() and (kept[:8] == -1).all()
+
+
 def test_a_missing_back_extends_the_box_and_is_not_known():
     rng = np.random.default_rng(0)
     points = rng.uniform(-0.5, 0.5, (50, 3))

@@ -8,7 +8,8 @@ leave what training shapes look like:
                                  ^                             |
                                  '-------- gradient -----------'
 
-Last the vertices near known points are moved onto the known surface.
+Last the field near known points is replaced by the distance to the known surface, and the vertices
+there are moved onto it.
 """
 
 from __future__ import annotations
@@ -23,8 +24,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ....arrays import MeshArrays
-from ....geometry.shape_cube.box import CUBE_SIDE, REACH, ShapeBox, field_spacing
+from ....geometry.shape_cube.box import (
+    CUBE_SIDE,
+    FIELD_SIDE,
+    REACH,
+    ShapeBox,
+    field_coordinates,
+    field_spacing,
+)
 from ....geometry.shape_cube.splatting import SPLAT_SIDE, cell_centers
+from ....imaging.morphology import dilate
 from ....jobs.task import Progress, Task
 from ...metrics import nearest_distance
 from .shape_space import POINT_COUNT, ShapeCode, ShapeSpace, mesh_of_field
@@ -38,6 +47,7 @@ SIDES = {
     "top": (2, 1),
 }
 _NEAR_CELLS = 1.5  # cells of the field within which a vertex is moved onto the known surface
+_KEPT_CELLS = 2.5  # cells of the field around known points in which it is theirs
 _POINTS_A_STEP = 2048
 
 
@@ -156,8 +166,36 @@ def completed_mesh(
     Raises:
         MeshError: it has no surface.
     """
-    mesh = mesh_of_field(space.decode(code.latent), code.box, detail)
+    field = with_known(space.decode(code.latent), surface)
+    mesh = mesh_of_field(field, code.box, detail)
     return keep_known(mesh, surface)
+
+
+def with_known(field: NDArray[np.float32], surface: KnownSurface) -> NDArray[np.float32]:
+    """Return a field that crosses 0 at the known points, and is the old one away from them.
+
+    Near a known point the value is the distance to the plane at the nearest one.
+
+    Args:
+        field: (64, 64, 64) in -1..1, positive inside.
+        surface: what is known.
+    """
+    # Only the grid points in the cells about known points.
+    spacing = field_spacing()
+    cells = np.floor(surface.points / spacing + FIELD_SIDE / 2).astype(np.int64)
+    is_near = np.zeros(field.shape, bool)
+    is_near[tuple(cells.clip(0, FIELD_SIDE - 1).T)] = True
+    is_near = dilate(dilate(is_near))
+    index = np.argwhere(is_near)
+    places = field_coordinates()[index].astype(np.float32)
+
+    distance, nearest = nearest_distance(places, surface.points)
+    height = ((surface.points[nearest] - places) * surface.normals[nearest]).sum(1)
+    weight = (2 * (1 - distance / (_KEPT_CELLS * spacing))).clip(0, 1)
+    result = field.copy()
+    old = field[tuple(index.T)]
+    result[tuple(index.T)] = old + weight * ((height / REACH).clip(-1, 1) - old)
+    return result
 
 
 def keep_known(mesh: MeshArrays, surface: KnownSurface) -> MeshArrays:

@@ -55,7 +55,8 @@ def fit_kernels(codes: CodeSet, held_out: Floats) -> tuple[FactorMixture, float]
     """
     best = max(_WIDTHS, key=lambda width: _kernel_likelihood(codes.codes, held_out, width))
     count, numbers = codes.codes.shape
-    mixture = FactorMixture(count, 0, numbers, ANY_CLASS)
+    # A factor of zeros, since weights files hold no empty tensors.
+    mixture = FactorMixture(count, 1, numbers, ANY_CLASS)
     mixture.means.copy_(torch.from_numpy(codes.codes))
     mixture.deviation.fill_(best)
     weights = np.zeros((ANY_CLASS + 1, count), np.float32)
