@@ -141,7 +141,9 @@ def test_our_own_code_hardly_holds_the_window(driven, blender, request):
             reading = name == "MAQUETTE_OT_reconstruct_references" and phase == "modal"
             # A folder's meshes are handed over one by one.
             handing_over = phase == "finish" or name == "MAQUETTE_OT_reconstruct_folder"
-            assert seconds < (0.4 if reading else 0.2 if handing_over else 0.05), (name, phases)
+            # The first start begins a process; up to 0.1 s feels instant.
+            starting = 0.1 if phase == "start" else 0.05
+            assert seconds < (0.4 if reading else 0.2 if handing_over else starting), (name, phases)
 
 
 @pytest.mark.parametrize("driven", ("story", "references"))
