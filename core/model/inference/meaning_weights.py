@@ -10,10 +10,10 @@ Which parts a file has is also told by ``jobs.meaning.has_part``, which does not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from torch import Tensor
 
@@ -27,6 +27,7 @@ SHAPES = "shapes"
 GENERATOR = "generator"
 _TASKS = {HEADS: "meaning", "retrieval": "projection"}  # training of a part of another name
 
+T = TypeVar("T")
 Configs = dict[str, dict[str, Any]]
 
 
@@ -70,14 +71,7 @@ def load_part(name: str, path: Path | None = None) -> tuple[dict[str, Any], dict
         WeightsError: The file is missing or damaged, or it does not have this part.
     """
     path = path or MEANING_WEIGHTS
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise WeightsError(
-            f"The weights {path} are missing. Reinstall Maquette, or train them with "
-            f"maquette train --task {_TASKS.get(name, name)}"
-        ) from error
-    configs, tensors = _read_cached(path, (status.st_mtime_ns, status.st_size))
+    configs, tensors = _read_cached(path, _file_stamp(name, path))
     if name not in configs:
         raise WeightsError(
             f"The weights {path} have no part {name!r}. Train it with "
@@ -92,6 +86,50 @@ def load_part(name: str, path: Path | None = None) -> tuple[dict[str, Any], dict
             is_float = value.is_floating_point()
             state[key.removeprefix(prefix)] = value.float() if is_float else value
     return configs[name], state
+
+
+def load_network(
+    name: str,
+    path: Path | None,
+    build: Callable[[dict[str, Any], dict[str, Tensor], Path], T],
+) -> T:
+    """Return what ``build`` makes of a part; the last one of each file is kept for the next call.
+
+    Args:
+        name: Of the part.
+        path: The file; None for the bundled one.
+        build: Takes configuration, tensors, and the file for messages; one for each part.
+
+    Raises:
+        WeightsError: The file is missing or damaged, or ``build`` refuses what it holds.
+    """
+    file = path or MEANING_WEIGHTS
+    stamp = _file_stamp(name, file)
+    known_stamp, network = _networks.get((name, file), (None, None))
+    if known_stamp != stamp:
+        config, state = load_part(name, file)
+        network = build(config, state, file)
+        _networks[name, file] = (stamp, network)
+    return cast(T, network)
+
+
+_networks: dict[tuple[str, Path], tuple[tuple[int, int], object]] = {}
+
+
+def _file_stamp(name: str, path: Path) -> tuple[int, int]:
+    """Return time and size of the file ``path``, which is to have the part ``name``.
+
+    Raises:
+        WeightsError: The file is missing.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise WeightsError(
+            f"The weights {path} are missing. Reinstall Maquette, or train them with "
+            f"maquette train --task {_TASKS.get(name, name)}"
+        ) from error
+    return status.st_mtime_ns, status.st_size
 
 
 @lru_cache(maxsize=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import tomllib
 from collections.abc import Collection, Mapping
@@ -18,6 +19,15 @@ from .sampling.augmentation import AugmentationConfig
 from .sampling.batches import SINGLE_VIEW, SamplingConfig
 
 T = TypeVar("T")
+# Settings that a run may be resumed with changed: they do not change the steps that are done.
+MAY_CHANGE = (
+    "training.steps",
+    "training.decay_steps",
+    "training.checkpoint_seconds",
+    "training.validate_every",
+    "training.precision",
+    "training.threads",
+)
 # Fields of TrainingConfig that files and the command line know by an older name.
 STORED_KEYS: Mapping[str, str] = {
     "learning_rate": "rate",
@@ -256,6 +266,40 @@ def read_stored_config(path: Path, sections: Collection[str]) -> dict[str, Any]:
         raise DatasetError(f"{path} is not the configuration of a run of this network. {advice}")
     content: dict[str, Any] = stored
     return content
+
+
+def check_run_config(
+    run: Path, settings: Mapping[str, Any], may_change: Collection[str]
+) -> dict[str, Any]:
+    """Return the content of the ``config.json`` in a run's folder, empty if there is none.
+
+    Args:
+        run: the folder.
+        settings: of the run, as JSON holds them.
+        may_change: entries that may differ, such as "training.steps".
+
+    Raises:
+        DatasetError: it is damaged, or is of a run with other settings.
+    """
+    path = run / "config.json"
+    if not path.exists():
+        return {}
+    known = read_stored_config(path, settings)
+    if _without(known, may_change) != _without(settings, may_change):
+        raise DatasetError(
+            f"{run} contains a run with a different configuration. Choose another folder"
+        )
+    return known
+
+
+def _without(settings: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return a copy of ``settings`` without the entries ``names``; a dot leads into a section."""
+    result = copy.deepcopy(dict(settings))
+    for name in names:
+        section, _, entry = name.rpartition(".")
+        table = result[section] if section else result
+        table.pop(entry, None)
+    return result
 
 
 def _with_defaults(stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ...atomic_files import make_folder, report_write_errors
 from ...errors import TrainingError
 from ...folder_lock import lock_folder
+from ...jobs.task import Progress, Task
 from . import checkpoints
 
 # Added to the learning rate so that the last steps of a cosine still move the weights.
 LEARNING_RATE_FLOOR = 1e-6
 MOST_SKIPPED = 20  # steps in a row without finite gradients before a training ends
 T = TypeVar("T")
+Batch = TypeVar("Batch", contravariant=True)
 
 
 @dataclass
@@ -124,6 +127,102 @@ class StopFile:
 def cosine_decay(angle: float) -> float:
     """Return the learning rate's factor: 1 at an angle of 0, 0 at pi (arXiv:1608.03983)."""
     return 0.5 + 0.5 * float(np.cos(angle))
+
+
+class StableSchedule(Protocol):
+    """Settings of a learning rate that is warmed up, stays, and falls to zero at the end."""
+
+    @property
+    def steps(self) -> int:
+        """In all."""
+
+    @property
+    def learning_rate(self) -> float:
+        """After the warm-up."""
+
+    @property
+    def warmup_steps(self) -> int:
+        """In which it grows."""
+
+    @property
+    def decay_steps(self) -> int:
+        """At the end, in which it falls to zero; 0 if it stays."""
+
+
+def stable_rate(config: StableSchedule, step: int) -> float:
+    """Return the rate of the step after ``step`` steps.
+
+    Warm-up, stable, decay (Hu et al. 2024, arXiv:2404.06395).
+    """
+    warm = min(1.0, (step + 1) / max(config.warmup_steps, 1))
+    left = 1.0
+    if config.decay_steps:
+        left = min(1.0, (config.steps - step) / config.decay_steps)
+    return config.learning_rate * warm * left
+
+
+def loss_values(losses: Mapping[str, Tensor]) -> dict[str, float]:
+    """Return losses as numbers, read from the device at once."""
+    values = torch.stack([loss.detach().float() for loss in losses.values()]).tolist()
+    return dict(zip(losses, values, strict=True))
+
+
+class SteppedTrainer(Protocol[Batch]):
+    """What :func:`steps_until_stopped` drives."""
+
+    step: int
+
+    def train_step(self, batch: Batch) -> dict[str, float]:
+        """Take one step; returns the losses by name, "all" among them."""
+
+    def save(self, path: Path) -> None:
+        """Write everything that a resumed run needs, whole or not at all."""
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """When a run ends, and what it writes down on its way.
+
+    Attributes:
+        steps: in all.
+        checkpoint: path of the checkpoint.
+        checkpoint_seconds: between two checkpoints.
+        stop: the file that ends the run.
+        log_step: called after each step with the step, its losses, and its seconds.
+        after_step: called after that with the step; it validates where that is due.
+    """
+
+    steps: int
+    checkpoint: Path
+    checkpoint_seconds: float
+    stop: StopFile
+    log_step: Callable[[int, Mapping[str, float], float], None]
+    after_step: Callable[[int], None]
+
+
+def steps_until_stopped(
+    trainer: SteppedTrainer[T], batches: Iterator[T], plan: RunPlan
+) -> Task[None]:
+    """Step until the end, or until the stop file is there.
+
+    The checkpoint after the last step is the caller's.
+    """
+    saved = time.monotonic()
+    while trainer.step < plan.steps:
+        began = time.perf_counter()
+        losses = trainer.train_step(next(batches))
+        plan.log_step(trainer.step, losses, time.perf_counter() - began)
+
+        # The stop file is looked for once a step, so that what follows agrees on it.
+        is_stopped = plan.stop.exists()
+        plan.after_step(trainer.step)
+        if is_stopped or time.monotonic() - saved > plan.checkpoint_seconds:
+            trainer.save(plan.checkpoint)
+            saved = time.monotonic()
+        text = f"Step {trainer.step}, loss {losses['all']:.3f}"
+        yield Progress(trainer.step / plan.steps, text)
+        if is_stopped:
+            break
 
 
 def prefetch_batches(sample: Callable[[int], T], first_step: int) -> Generator[T, None, None]:

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from ....errors import WeightsError
 from ....geometry.shape_cube.box import ShapeBox
-from ....resources import MEANING_WEIGHTS
 from ...networks.shape_generators import (
     BOX_NUMBERS,
     NOISE,
@@ -23,7 +22,7 @@ from ...networks.shape_generators import (
     FactorMixture,
     GeneratorSizes,
 )
-from ..meaning_weights import GENERATOR, load_part
+from ..meaning_weights import GENERATOR, load_network
 from .shape_space import ShapeCode
 
 _BASIS = "basis."  # of the codes, in the tensors of the part
@@ -86,9 +85,6 @@ def code_of_numbers(numbers: NDArray[np.float32]) -> ShapeCode:
     return ShapeCode(latent.astype(np.float32), ShapeBox(np.zeros(3), np.exp(sides)))
 
 
-_cache: dict[Path, tuple[tuple[int, int], ShapeGenerator]] = {}
-
-
 def load_generator(path: Path | None = None) -> ShapeGenerator:
     """Return the generator of a file of weights; the last ones are kept for the next call.
 
@@ -98,15 +94,7 @@ def load_generator(path: Path | None = None) -> ShapeGenerator:
     Raises:
         WeightsError: it is missing or damaged, or has no generator.
     """
-    config, state = load_part(GENERATOR, path)
-    file = path or MEANING_WEIGHTS
-    status = file.stat()
-    stamp = (status.st_mtime_ns, status.st_size)
-    if file in _cache and _cache[file][0] == stamp:
-        return _cache[file][1]
-    generator = build_generator(config, state, file)
-    _cache[file] = (stamp, generator)
-    return generator
+    return load_network(GENERATOR, path, build_generator)
 
 
 def build_generator(

@@ -26,9 +26,8 @@ from ....geometry.shape_cube.fields import solid_field
 from ....geometry.shape_cube.splatting import splat_points
 from ....geometry.surface_nets import surface_nets, taubin_smooth
 from ....geometry.winding_number import orient_and_thicken
-from ....resources import MEANING_WEIGHTS
 from ...networks.shape_autoencoder import ShapeAutoencoder, ShapeSpaceConfig
-from ..meaning_weights import SHAPES, load_part
+from ..meaning_weights import SHAPES, load_network
 
 POINT_COUNT = 8192  # of a surface that is encoded
 _SMOOTHING = 4  # rounds, see ``taubin_smooth``
@@ -87,9 +86,6 @@ class ShapeSpace:
         return torch.tanh(values)[0].numpy()
 
 
-_cache: dict[Path, tuple[tuple[int, int], ShapeSpace]] = {}
-
-
 def load_shape_space(path: Path | None = None) -> ShapeSpace:
     """Return the shape space of a file of weights; the last ones are kept for the next call.
 
@@ -99,15 +95,7 @@ def load_shape_space(path: Path | None = None) -> ShapeSpace:
     Raises:
         WeightsError: it is missing or damaged, or has no shape space.
     """
-    config, state = load_part(SHAPES, path)
-    file = path or MEANING_WEIGHTS
-    status = file.stat()
-    stamp = (status.st_mtime_ns, status.st_size)
-    if file in _cache and _cache[file][0] == stamp:
-        return _cache[file][1]
-    space = build_shape_space(config, state, file)
-    _cache[file] = (stamp, space)
-    return space
+    return load_network(SHAPES, path, build_shape_space)
 
 
 def build_shape_space(

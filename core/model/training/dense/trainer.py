@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import json
-import time
 from collections.abc import Sequence, Set
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -21,16 +20,23 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ....atomic_files import write_json
-from ....errors import DatasetError
 from ....jobs.task import Progress, Task
 from ...inference.weights import load_weights
 from ...networks.dense_single_view import DenseOutput, DenseSingleViewNetwork
 from ...networks.dense_trunk import CONDITIONS, IMAGE_CHANNELS, DenseConfig
 from ...networks.pyramid_trunk import PyramidTrunk
 from ..checkpoints import blame_checkpoint, read_checkpoint, write_checkpoint
-from ..config_file import read_stored_config
+from ..config_file import MAY_CHANGE, check_run_config
 from ..ema import update_ema
-from ..loop import GradientGuard, StopFile, lock_run
+from ..loop import (
+    GradientGuard,
+    RunPlan,
+    StopFile,
+    lock_run,
+    loss_values,
+    stable_rate,
+    steps_until_stopped,
+)
 from ..mixed_precision import uses_bfloat16
 from ..objects import evenly_spaced
 from .batches import BatchSource, DenseBatch, SamplingConfig, batches_from
@@ -42,15 +48,7 @@ from .preview import draw_dense_samples
 from .validation import validate_dense
 
 CHECKPOINT = "checkpoint.pt"
-# Settings that a run may be gone on with changed: they do not change the steps that are behind it.
-_MAY_CHANGE = (
-    "steps",
-    "decay_steps",
-    "checkpoint_seconds",
-    "validate_every",
-    "precision",
-    "threads",
-)
+_OF_SETS = ("datasets", "families")  # entries of config.json that more sets may change
 
 
 @dataclass(frozen=True)
@@ -129,8 +127,7 @@ class DenseTrainer:
         losses = self.losses(batch)
         losses["all"].backward()
         self.update()
-        values = torch.stack([loss.detach() for loss in losses.values()]).tolist()
-        return dict(zip(losses, values, strict=True))
+        return loss_values(losses)
 
     def losses(self, batch: DenseBatch) -> dict[str, Tensor]:
         """Return the losses of ``batch`` by name, to be differentiated."""
@@ -157,12 +154,7 @@ class DenseTrainer:
 
     def learning_rate(self) -> float:
         """Return the rate of the next step."""
-        config = self.config.training
-        warm = min(1.0, (self.step + 1) / max(config.warmup_steps, 1))
-        left = 1.0
-        if config.decay_steps:
-            left = min(1.0, (config.steps - self.step) / config.decay_steps)
-        return config.learning_rate * warm * left
+        return stable_rate(self.config.training, self.step)
 
     def save(self, path: Path) -> None:
         """Write everything that a resumed run needs, whole or not at all."""
@@ -273,26 +265,23 @@ def _steps(
     images = source.sampling.objects * source.sampling.views
     flop = images * image_flop(trainer.config)
 
-    saved = time.monotonic()
     batches = batches_from(source, trainer.step, trainer.device)
     log = DenseLog(run, trainer.step, images, flop)
-    with closing(batches), log:  # type: ignore[type-var]
-        while trainer.step < config.steps:
-            began = time.perf_counter()
-            losses = trainer.train_step(next(batches))
-            log.step(trainer.step, losses, time.perf_counter() - began)
 
-            # The file `stop` is looked for once a step, so that what follows agrees on it.
-            stopped = stop.exists()
-            if trainer.step % config.validate_every == 0 or trainer.step == config.steps:
-                _validate(run, trainer, unseen, log)
-            if stopped or time.monotonic() - saved > config.checkpoint_seconds:
-                trainer.save(run / CHECKPOINT)
-                saved = time.monotonic()
-            text = f"Step {trainer.step}, loss {losses['all']:.3f}"
-            yield Progress(trainer.step / config.steps, text)
-            if stopped:
-                break
+    def validate(step: int) -> None:
+        if step % config.validate_every == 0 or step == config.steps:
+            _validate(run, trainer, unseen, log)
+
+    plan = RunPlan(
+        steps=config.steps,
+        checkpoint=run / CHECKPOINT,
+        checkpoint_seconds=config.checkpoint_seconds,
+        stop=stop,
+        log_step=log.step,
+        after_step=validate,
+    )
+    with closing(batches), log:  # type: ignore[type-var]
+        yield from steps_until_stopped(trainer, batches, plan)
     trainer.save(run / CHECKPOINT)
     stop.remove()
 
@@ -326,31 +315,13 @@ def _write_config(
     Raises:
         DatasetError: it is of another.
     """
-    path = run / "config.json"
     settings = config.as_dict()
-    known_families: list[str] = []
-    if path.exists():
-        known = read_stored_config(path, settings)
-        known_families = known.get("families", [])
-        if _comparable(known) != _comparable(settings):
-            raise DatasetError(
-                f"{run} contains a run with a different configuration. Choose another folder"
-            )
+    known = check_run_config(run, settings, (*MAY_CHANGE, "sampling.workers", *_OF_SETS))
+    known_families: list[str] = known.get("families", [])
 
     # New classes come last: the indices of the known ones are in the weights.
     all_families = known_families + sorted(families - set(known_families))
     settings["datasets"] = [folder.name for folder in datasets]
     settings["families"] = all_families
-    write_json(path, settings)
+    write_json(run / "config.json", settings)
     return all_families
-
-
-def _comparable(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return ``settings`` without those that may change from one part of a run to the next."""
-    result = copy.deepcopy(settings)
-    for name in _MAY_CHANGE:
-        result["training"].pop(name, None)
-    result["sampling"].pop("workers", None)
-    result.pop("datasets", None)
-    result.pop("families", None)
-    return result

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import json
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
@@ -32,12 +31,21 @@ from ...inference.meaning_weights import HEADS, load_part, save_part
 from ...networks.image_trunk import ImageTrunk, TrunkMaps
 from ...networks.semantics import OTHER, SemanticHeads, SemanticsConfig
 from ..checkpoints import blame_checkpoint, read_checkpoint, write_checkpoint
-from ..config_file import read_stored_config
+from ..config_file import MAY_CHANGE, check_run_config
 from ..dense.images import AugmentationConfig
 from ..dense.log import DenseLog
 from ..dense.objects import DenseObject, load_dense_split
 from ..ema import update_ema
-from ..loop import GradientGuard, StopFile, lock_run, prefetch_batches
+from ..loop import (
+    GradientGuard,
+    RunPlan,
+    StopFile,
+    lock_run,
+    loss_values,
+    prefetch_batches,
+    stable_rate,
+    steps_until_stopped,
+)
 from ..mixed_precision import uses_bfloat16
 from ..objects import evenly_spaced
 from .batches import VIEWS, SemanticBatch, SemanticSampling, SemanticSource
@@ -66,14 +74,6 @@ TASKS = {
 }
 # Families that no head learns, to judge by as objects of new kinds.
 _NOT_LEARNED = HELD_OUT_FAMILIES | {"lantern", "mailbox", "wheelbarrow"}
-_MAY_CHANGE = (
-    "steps",
-    "decay_steps",
-    "checkpoint_seconds",
-    "validate_every",
-    "precision",
-    "threads",
-)
 _KNOWN_SHARE = 0.95  # of images of known families that are to be accepted
 _RAREST = 4.0  # how many times as much as the mean a rare class counts at most
 
@@ -187,17 +187,11 @@ class SemanticTrainer:
         losses = self._losses(seen.batch, seen.maps)
         losses["all"].backward()
         self._update()
-        values = torch.stack([loss.detach().float() for loss in losses.values()]).tolist()
-        return dict(zip(losses, values, strict=True))
+        return loss_values(losses)
 
     def learning_rate(self) -> float:
         """Return the rate of the next step."""
-        config = self.config.training
-        warm = min(1.0, (self.step + 1) / max(config.warmup_steps, 1))
-        left = 1.0
-        if config.decay_steps:
-            left = min(1.0, (config.steps - self.step) / config.decay_steps)
-        return config.learning_rate * warm * left
+        return stable_rate(self.config.training, self.step)
 
     def save(self, path: Path) -> None:
         """Write everything that a resumed run needs, whole or not at all."""
@@ -493,26 +487,24 @@ def _steps(
     config = trainer.config.training
     stop = StopFile(run)
     images = source.sampling.objects * VIEWS
-    saved = time.monotonic()
     replay = BatchReplay(source, trainer.trunk, config.uses, config.kept, trainer.mixed)
     batches = prefetch_batches(replay.batch, trainer.step)
     log = DenseLog(run, trainer.step, images, 0.0)
-    with closing(batches), log:
-        while trainer.step < config.steps:
-            began = time.perf_counter()
-            losses = trainer.train_step(next(batches))
-            log.step(trainer.step, losses, time.perf_counter() - began)
 
-            stopped = stop.exists()
-            if trainer.step % config.validate_every == 0 and trainer.step < config.steps:
-                _validate(run, trainer, unseen, log)
-            if stopped or time.monotonic() - saved > config.checkpoint_seconds:
-                trainer.save(run / CHECKPOINT)
-                saved = time.monotonic()
-            text = f"Step {trainer.step}, loss {losses['all']:.3f}"
-            yield Progress(trainer.step / config.steps, text)
-            if stopped:
-                break
+    def validate(step: int) -> None:
+        if step % config.validate_every == 0 and step < config.steps:
+            _validate(run, trainer, unseen, log)
+
+    plan = RunPlan(
+        steps=config.steps,
+        checkpoint=run / CHECKPOINT,
+        checkpoint_seconds=config.checkpoint_seconds,
+        stop=stop,
+        log_step=log.step,
+        after_step=validate,
+    )
+    with closing(batches), log:
+        yield from steps_until_stopped(trainer, batches, plan)
         trainer.save(run / CHECKPOINT)
         _validate(run, trainer, unseen, log)
     stop.remove()
@@ -531,22 +523,7 @@ def _write_config(run: Path, config: SemanticRunConfig, datasets: Sequence[Path]
     Raises:
         DatasetError: It is of another.
     """
-    path = run / "config.json"
     settings = config.as_dict()
-    if path.exists():
-        known = read_stored_config(path, settings)
-        if _comparable(known) != _comparable(settings):
-            raise DatasetError(
-                f"{run} contains a run with a different configuration. Choose another folder"
-            )
+    check_run_config(run, settings, (*MAY_CHANGE, "datasets"))
     settings["datasets"] = [str(folder) for folder in datasets]
-    write_json(path, settings)
-
-
-def _comparable(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return ``settings`` without those that may change from one part of a run to the next."""
-    result = copy.deepcopy(settings)
-    for name in _MAY_CHANGE:
-        result["training"].pop(name, None)
-    result.pop("datasets", None)
-    return result
+    write_json(run / "config.json", settings)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from ....jobs.task import Progress, Task, subtask
 from ...networks.shape_generators import CodeCritic, CodeFlow, CodeGenerator, GeneratorSizes
 from ...shape_classes import ANY_CLASS, has_class
 from ..checkpoints import blame_checkpoint, read_checkpoint, write_checkpoint
-from ..config_file import read_stored_config
+from ..config_file import check_run_config
 from ..dense.log import DenseLog
 from ..ema import update_ema
 from ..loop import GradientGuard, StopFile, lock_run
@@ -39,7 +38,7 @@ from .store import ShapeStore
 CHECKPOINT = "checkpoint.pt"
 CODES = "codes.npz"
 KINDS = ("flow", "r3gan", "wgan_gp")
-_MAY_CHANGE = ("steps", "checkpoint_seconds", "threads")
+_MAY_CHANGE = ("training.steps", "training.checkpoint_seconds", "training.threads")
 
 
 @dataclass(frozen=True)
@@ -332,20 +331,6 @@ def _write_config(run: Path, config: GeneratorRunConfig) -> None:
     Raises:
         DatasetError: it is of another.
     """
-    path = run / "config.json"
     settings = config.as_dict()
-    if path.exists():
-        known = read_stored_config(path, settings)
-        if _comparable(known) != _comparable(settings):
-            raise DatasetError(
-                f"{run} contains a run with a different configuration. Choose another folder"
-            )
-    write_json(path, settings)
-
-
-def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``settings`` without those that may change from one part of a run to the next."""
-    result = copy.deepcopy(dict(settings))
-    for name in _MAY_CHANGE:
-        result["training"].pop(name, None)
-    return result
+    check_run_config(run, settings, _MAY_CHANGE)
+    write_json(run / "config.json", settings)

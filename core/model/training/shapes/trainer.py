@@ -8,27 +8,33 @@ from __future__ import annotations
 
 import copy
 import json
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ....atomic_files import write_json
 from ....errors import DatasetError
 from ....geometry.shape_cube.splatting import POINT_CHANNELS, SPLAT_SIDE
-from ....jobs.task import Progress, Task, subtask
+from ....jobs.task import Task, subtask
 from ...networks.shape_autoencoder import ShapeAutoencoder, ShapeSpaceConfig
 from ..checkpoints import blame_checkpoint, read_checkpoint, write_checkpoint
-from ..config_file import read_stored_config
+from ..config_file import MAY_CHANGE, check_run_config
 from ..dense.log import DenseLog, dense_log_lines
 from ..ema import update_ema
-from ..loop import GradientGuard, StopFile, lock_run
+from ..loop import (
+    GradientGuard,
+    RunPlan,
+    StopFile,
+    lock_run,
+    loss_values,
+    stable_rate,
+    steps_until_stopped,
+)
 from ..mixed_precision import uses_bfloat16
 from ..objects import evenly_spaced
 from .losses import ShapeLossConfig, shape_losses
@@ -38,15 +44,6 @@ from .store import ShapeStore, StoredShape, StoreRequest, make_store
 from .validation import rival_scores, validate_shapes
 
 CHECKPOINT = "checkpoint.pt"
-# Settings that a run may be resumed with changed: they do not change the steps that are done.
-_MAY_CHANGE = (
-    "steps",
-    "decay_steps",
-    "checkpoint_seconds",
-    "validate_every",
-    "precision",
-    "threads",
-)
 _STORE_SHARE = 0.01  # of the progress shown, for making the store
 
 
@@ -137,16 +134,11 @@ class ShapeTrainer:
         self._optimizer.zero_grad(set_to_none=True)
         self.step += 1
         update_ema(self.average, self.network, config.average, self.step)
-        return _values(losses)
+        return loss_values(losses)
 
     def learning_rate(self) -> float:
         """Return the rate of the next step."""
-        config = self.config.training
-        warm = min(1.0, (self.step + 1) / max(config.warmup_steps, 1))
-        left = 1.0
-        if config.decay_steps:
-            left = min(1.0, (config.steps - self.step) / config.decay_steps)
-        return config.learning_rate * warm * left
+        return stable_rate(self.config.training, self.step)
 
     def save(self, path: Path) -> None:
         """Write everything that a resumed run needs, whole or not at all."""
@@ -247,26 +239,24 @@ def _steps(run: Path, trainer: ShapeTrainer, data: _RunData) -> Task[None]:
         latent_shape=trainer.network.latent_shape(config.batch),
         corruption=trainer.config.corruption,
     )
-    saved = time.monotonic()
     batches = batches_from(request, trainer.step)
     flop = config.batch * shape_flop(trainer.config.network)
     log = DenseLog(run, trainer.step, config.batch, flop)
-    with closing(batches), log:
-        while trainer.step < config.steps:
-            began = time.perf_counter()
-            losses = trainer.train_step(next(batches))
-            log.step(trainer.step, losses, time.perf_counter() - began)
 
-            stopped = stop.exists()
-            if trainer.step % config.validate_every == 0 or trainer.step == config.steps:
-                _validate(run, trainer, data, log)
-            if stopped or time.monotonic() - saved > config.checkpoint_seconds:
-                trainer.save(run / CHECKPOINT)
-                saved = time.monotonic()
-            text = f"Step {trainer.step}, loss {losses['all']:.3f}"
-            yield Progress(trainer.step / config.steps, text)
-            if stopped:
-                break
+    def validate(step: int) -> None:
+        if step % config.validate_every == 0 or step == config.steps:
+            _validate(run, trainer, data, log)
+
+    plan = RunPlan(
+        steps=config.steps,
+        checkpoint=run / CHECKPOINT,
+        checkpoint_seconds=config.checkpoint_seconds,
+        stop=stop,
+        log_step=log.step,
+        after_step=validate,
+    )
+    with closing(batches), log:
+        yield from steps_until_stopped(trainer, batches, plan)
     trainer.save(run / CHECKPOINT)
     stop.remove()
 
@@ -296,26 +286,6 @@ def _write_config(run: Path, config: ShapeRunConfig) -> None:
     Raises:
         DatasetError: it is of another.
     """
-    path = run / "config.json"
     settings = config.as_dict()
-    if path.exists():
-        known = read_stored_config(path, settings)
-        if _comparable(known) != _comparable(settings):
-            raise DatasetError(
-                f"{run} contains a run with a different configuration. Choose another folder"
-            )
-    write_json(path, settings)
-
-
-def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``settings`` without those that may change from one part of a run to the next."""
-    result = copy.deepcopy(dict(settings))
-    for name in _MAY_CHANGE:
-        result["training"].pop(name, None)
-    return result
-
-
-def _values(losses: Mapping[str, Tensor]) -> dict[str, float]:
-    """Return losses as numbers, read from the device at once."""
-    values = torch.stack([loss.detach() for loss in losses.values()]).tolist()
-    return dict(zip(losses, values, strict=True))
+    check_run_config(run, settings, MAY_CHANGE)
+    write_json(run / "config.json", settings)
