@@ -269,13 +269,17 @@ def read_stored_config(path: Path, sections: Collection[str]) -> dict[str, Any]:
 
 
 def check_run_config(
-    run: Path, settings: Mapping[str, Any], may_change: Collection[str]
+    run: Path,
+    settings: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    may_change: Collection[str],
 ) -> dict[str, Any]:
     """Return the content of the ``config.json`` in a run's folder, empty if there is none.
 
     Args:
         run: the folder.
         settings: of the run, as JSON holds them.
+        defaults: of all settings; a run from before an entry was added has its default.
         may_change: entries that may differ, such as "training.steps".
 
     Raises:
@@ -285,7 +289,10 @@ def check_run_config(
     if not path.exists():
         return {}
     known = read_stored_config(path, settings)
-    if _without(known, may_change) != _without(settings, may_change):
+    complete = dict(known)
+    for section, table in defaults.items():
+        complete[section] = {**table, **known[section]}
+    if _without(complete, may_change) != _without(settings, may_change):
         raise DatasetError(
             f"{run} contains a run with a different configuration. Choose another folder"
         )

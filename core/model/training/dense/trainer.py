@@ -316,7 +316,9 @@ def _write_config(
         DatasetError: it is of another.
     """
     settings = config.as_dict()
-    known = check_run_config(run, settings, (*MAY_CHANGE, "sampling.workers", *_OF_SETS))
+    known = check_run_config(
+        run, settings, DenseRunConfig().as_dict(), (*MAY_CHANGE, "sampling.workers", *_OF_SETS)
+    )
     known_families: list[str] = known.get("families", [])
 
     # New classes come last: the indices of the known ones are in the weights.

@@ -524,6 +524,6 @@ def _write_config(run: Path, config: SemanticRunConfig, datasets: Sequence[Path]
         DatasetError: It is of another.
     """
     settings = config.as_dict()
-    check_run_config(run, settings, (*MAY_CHANGE, "datasets"))
+    check_run_config(run, settings, SemanticRunConfig().as_dict(), (*MAY_CHANGE, "datasets"))
     settings["datasets"] = [str(folder) for folder in datasets]
     write_json(run / "config.json", settings)

@@ -332,5 +332,5 @@ def _write_config(run: Path, config: GeneratorRunConfig) -> None:
         DatasetError: it is of another.
     """
     settings = config.as_dict()
-    check_run_config(run, settings, _MAY_CHANGE)
+    check_run_config(run, settings, GeneratorRunConfig().as_dict(), _MAY_CHANGE)
     write_json(run / "config.json", settings)

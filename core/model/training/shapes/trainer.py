@@ -287,5 +287,5 @@ def _write_config(run: Path, config: ShapeRunConfig) -> None:
         DatasetError: it is of another.
     """
     settings = config.as_dict()
-    check_run_config(run, settings, MAY_CHANGE)
+    check_run_config(run, settings, ShapeRunConfig().as_dict(), MAY_CHANGE)
     write_json(run / "config.json", settings)

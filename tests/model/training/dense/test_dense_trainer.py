@@ -92,6 +92,21 @@ def test_another_configuration_in_the_same_folder_is_refused(relightable, dense_
         run_to_end(train_dense([relightable], run, other))
 
 
+def test_a_run_from_before_a_setting_was_added_goes_on(relightable, dense_config, tmp_path):
+    run_to_end(train_dense([relightable], tmp_path, with_steps(dense_config, 2)))
+    path = tmp_path / "config.json"
+    stored = json.loads(path.read_text())
+    del stored["network"]["trunk"]
+    path.write_text(json.dumps(stored))
+
+    # Its default is what the run has; another value is another run.
+    network = replace(dense_config.network, trunk="pyramid")
+    with pytest.raises(DatasetError, match="different configuration"):
+        run_to_end(train_dense([relightable], tmp_path, replace(dense_config, network=network)))
+    run_to_end(train_dense([relightable], tmp_path, dense_config))
+    assert read_checkpoint(tmp_path / "checkpoint.pt")["step"] == 3
+
+
 def test_a_release_begins_with_another_runs_checkpoint_and_decays(
     relightable, dense_config, tmp_path
 ):
