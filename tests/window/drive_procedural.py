@@ -105,10 +105,10 @@ def story() -> Iterator[float]:
     result["rebuilt"] = state()
 
 
-def alone(steps: Iterator[float]) -> Iterator[float]:
-    """Go through ``steps`` without the other panels, so that all of this one is seen."""
+def alone(steps: Iterator[float], shown: str = "MAQUETTE_PT_procedural") -> Iterator[float]:
+    """Go through ``steps`` without the other panels, so that all of the panel ``shown`` is seen."""
     names = [name for name in dir(bpy.types) if name.startswith("MAQUETTE_PT_")]
-    panels = [getattr(bpy.types, name) for name in names if name != "MAQUETTE_PT_procedural"]
+    panels = [getattr(bpy.types, name) for name in names if name != shown]
     for panel in panels:
         bpy.utils.unregister_class(panel)
     try:

@@ -508,6 +508,14 @@ def test_a_new_profile_is_few_clicks_from_a_textured_mesh(blender):
     print(f"{story['clicks']} clicks, {story['seconds_to_mesh']:.1f} s")
 
 
+def test_a_mesh_becomes_a_procedural_object_unless_it_is_stopped(blender):
+    result = run_driver(blender, "drive_make_procedural.py")
+    assert result["seconds_to_stop"] < 1 and result["unchanged_after_escape"]
+    assert len(result["made"]) == 1 and result["hidden"]
+    assert json.loads(result["recipes"][0])["family"] == "bottle"
+    assert result["after_undo"] and not result["hidden_after_undo"]
+
+
 def test_a_slider_of_a_procedural_object_is_dragged_and_undone(blender):
     result = run_driver(blender, "drive_procedural.py")
     (_, before), (recipe, after) = result["added"], result["dragged"]
