@@ -117,7 +117,7 @@ def _laplace_cdf(values: Tensor) -> Tensor:
 def _at_bins(occupancy: Tensor, behind: Tensor) -> Tensor:
     """Return the occupancy (B, K, h, w) at depths behind the first surface, linear between bins.
 
-    Before the middle of the first bin it is that of the first bin, behind the last that of the last.
+    Before the middle of the first bin and behind that of the last it stays as it is there.
 
     Args:
         occupancy: (B, RAY_BINS, h, w) in 0..1.
