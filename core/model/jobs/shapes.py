@@ -17,6 +17,7 @@ from ...jobs import dependencies
 from ...jobs.task import Progress, Task, subtask
 
 if TYPE_CHECKING:
+    from ..inference.shapes.shape_completion import KnownSurface
     from ..inference.shapes.shape_space import ShapeCode, ShapeSpace
 
 _COLOR_POINTS = 8192  # of a mesh whose colors are carried over
@@ -142,11 +143,12 @@ def complete_shape(request: CompletionRequest) -> Task[MeshArrays]:
     points, normals = _scan(request)
     side = "" if request.missing == "holes" else request.missing
     surface = shape_completion.known_surface(points, normals, side, request.share)
+    surface = shape_completion.add_mirror_image(space, surface)
     completing = shape_completion.complete_surface(space, surface)
     code = yield from subtask(completing, 0.2, 0.9)
     mesh = shape_completion.completed_mesh(space, surface, code, request.detail)
     yield Progress(0.95, "Coloring")
-    return replace(mesh, colors=_nearest_colors(mesh.vertices, request.mesh))
+    return replace(mesh, colors=_completed_colors(mesh.vertices, request.mesh, surface))
 
 
 def vary_shape(request: VariationRequest) -> Task[tuple[MeshArrays, ...]]:
@@ -254,6 +256,33 @@ def _blended_colors(
         return colors[0] if colors[1] is None else colors[1]
     blended: NDArray[np.float32] = (1 - share) * colors[0] + share * colors[1]
     return blended.astype(np.float32)
+
+
+def _completed_colors(
+    vertices: NDArray[np.float32], source: MeshArrays, surface: KnownSurface
+) -> NDArray[np.float32] | None:
+    """Return the colors (V, 3) of a completed shape; None if what is known has none.
+
+    Args:
+        vertices: (V, 3) to color.
+        source: what is known, with colors.
+        surface: what is known, with its mirror image where that was added.
+    """
+    if source.colors is None:
+        return None
+    from ..inference.shapes.shape_completion import mirror_factors
+    from ..metrics import nearest_distance
+
+    known = sample_surface(source, _COLOR_POINTS)
+    images = [known.points]
+    for axis in surface.mirrored:
+        for points in images.copy():
+            image = surface.box.to_unit(points) * mirror_factors(axis)
+            images.append(surface.box.from_unit(image))
+    places = np.concatenate(images).astype(np.float32)
+    colors = np.tile(known.colors, (len(images), 1))
+    _, nearest = nearest_distance(vertices, places)
+    return colors[nearest]
 
 
 def _nearest_colors(

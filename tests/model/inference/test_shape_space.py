@@ -195,3 +195,55 @@ def test_weights_of_another_shape_space_are_told(tmp_path):
     save_part(path, "shapes", {"widths": [8, 8, 8]}, {"kernel": torch.zeros(1, 2)})
     with pytest.raises(WeightsError, match="another shape space"):
         shape_space.load_shape_space(path)
+
+
+class GuessedSpace:
+    """A shape space whose guess is always the same field."""
+
+    def __init__(self, field):
+        self.field = field
+
+    def encode_points(self, points, normals, known=None):
+        return np.zeros((16, 4, 4, 4), np.float32)
+
+    def decode(self, latent):
+        return self.field
+
+
+def ball_surface():
+    """Return points and normals of a ball's front half."""
+    rng = np.random.default_rng(0)
+    normals = rng.normal(size=(3000, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    normals[:, 1] = -np.abs(normals[:, 1])
+    points = 0.4 * normals
+    known = shape_completion.cell_centers()[..., 1] < 0
+    box = ShapeBox(np.zeros(3), np.ones(3))
+    return shape_completion.KnownSurface(
+        points.astype(np.float32), normals.astype(np.float32), known, box
+    )
+
+
+def ball_field(radius):
+    axis = field_coordinates()
+    x, y, z = np.meshgrid(axis, axis, axis, indexing="ij")
+    distance = radius - np.sqrt(x**2 + y**2 + z**2)
+    return (distance / shape_completion.REACH).clip(-1, 1).astype(np.float32)
+
+
+def test_the_mirror_image_counts_where_the_guess_agrees_with_it():
+    surface = ball_surface()
+    whole = shape_completion.add_mirror_image(GuessedSpace(ball_field(0.4)), surface)
+    added = whole.points[len(surface.points) :]
+    assert whole.mirrored == (0, 1)
+    assert len(added) > 0.8 * len(surface.points) and (added[:, 1] > 0).all()
+    np.testing.assert_allclose(np.linalg.norm(added, axis=1), 0.4, atol=1e-5)
+    np.testing.assert_allclose(whole.normals[len(surface.points) :], added / 0.4, atol=1e-5)
+    assert whole.known.all()
+
+
+def test_the_mirror_image_does_not_count_where_the_guess_contradicts_it():
+    surface = ball_surface()
+    alone = shape_completion.add_mirror_image(GuessedSpace(ball_field(0.2)), surface)
+    assert alone.mirrored == ()
+    np.testing.assert_array_equal(alone.points, surface.points)

@@ -8,6 +8,9 @@ leave what training shapes look like:
                                  ^                             |
                                  '-------- gradient -----------'
 
+Most objects are symmetric. Where the first guess agrees with the mirror image of what is known, the
+mirror image counts as known, too: it is sharper than any guess.
+
 Last the field near known points is replaced by the distance to the known surface, and the vertices
 there are moved onto it.
 """
@@ -50,6 +53,15 @@ _NEAR_CELLS = 1.5  # cells of the field within which a vertex is moved onto the 
 _KEPT_CELLS = 2.5  # cells of the field around known points in which it is theirs
 _POINTS_A_STEP = 2048
 
+# Left and right, and front and back, may mirror each other; top and bottom seldom do.
+_MIRROR_AXES = (0, 1)
+# A mirrored point agrees with a guess whose field is closer to 0 there, in truncations.
+_AGREEING_FIELD = 0.5
+# A mirror image counts if this share of its points agrees: chosen on validation shapes.
+_AGREEING_SHARE = 0.7
+# A mirrored point is missing if no known one is nearer, in sides of the cube.
+_MISSING_DISTANCE = 0.04
+
 
 @dataclass(frozen=True)
 class CompletionConfig:
@@ -76,12 +88,14 @@ class KnownSurface:
         points: (P, 3) float32. normals: (P, 3) float32 unit normals, outwards.
         known: (32, 32, 32) cells in which all of the surface is known; None for all cells.
         box: that the cube is stretched to.
+        mirrored: axes across which the mirror image was added.
     """
 
     points: NDArray[np.float32]
     normals: NDArray[np.float32]
     known: NDArray[np.bool_] | None
     box: ShapeBox
+    mirrored: tuple[int, ...] = ()
 
 
 def known_surface(
@@ -119,6 +133,34 @@ def known_surface(
     border = float((direction * unit[:, axis]).max())
     known = direction * cell_centers()[..., axis] < border
     return KnownSurface(unit, unit_normals, known, box)
+
+
+def add_mirror_image(space: ShapeSpace, surface: KnownSurface) -> KnownSurface:
+    """Return what is known, and of its mirror image what is missing, if the two go together.
+
+    Across each plane through the middle of the box the first guess of the shape space judges: it
+    has to pass through most of the mirrored points.
+
+    Args:
+        space: the shape space.
+        surface: what is known.
+    """
+    latent = space.encode_points(surface.points, surface.normals, surface.known)
+    guess = torch.from_numpy(space.decode(latent))[None]
+    for axis in _MIRROR_AXES:
+        flip = mirror_factors(axis).astype(np.float32)
+        image = replace(surface, points=surface.points * flip, normals=surface.normals * flip)
+        values = _sample(guess, torch.from_numpy(image.points)).numpy()
+        if (np.abs(values) < _AGREEING_FIELD).mean() >= _AGREEING_SHARE:
+            surface = _join_missing(surface, image, axis)
+    return surface
+
+
+def mirror_factors(axis: int) -> NDArray[np.float64]:
+    """Return the factors (3,) that mirror coordinates in the cube across ``axis``."""
+    factors = np.ones(3)
+    factors[axis] = -1
+    return factors
 
 
 def complete_surface(
@@ -215,6 +257,30 @@ def keep_known(mesh: MeshArrays, surface: KnownSurface) -> MeshArrays:
     weight = (2 * (1 - share)).clip(0, 1)[:, None]
     moved = vertices + weight * height * normals
     return replace(mesh, vertices=surface.box.from_unit(moved).astype(np.float32))
+
+
+def _join_missing(surface: KnownSurface, image: KnownSurface, axis: int) -> KnownSurface:
+    """Return a surface with the points of its mirror image that it lacks.
+
+    Args:
+        surface: what is known.
+        image: its mirror image.
+        axis: across which it is mirrored.
+    """
+    distance, _ = nearest_distance(image.points, surface.points)
+    is_missing = distance > _MISSING_DISTANCE
+    if surface.known is not None:
+        cells = np.floor((image.points / CUBE_SIDE + 0.5) * SPLAT_SIDE).astype(np.int64)
+        index = tuple(cells.clip(0, SPLAT_SIDE - 1).T)
+        is_missing &= ~surface.known[index]
+    known = None if surface.known is None else surface.known | np.flip(surface.known, axis)
+    return replace(
+        surface,
+        points=np.concatenate((surface.points, image.points[is_missing])),
+        normals=np.concatenate((surface.normals, image.normals[is_missing])),
+        known=known,
+        mirrored=(*surface.mirrored, axis),
+    )
 
 
 def thinned(

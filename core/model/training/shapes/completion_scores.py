@@ -11,7 +11,12 @@ from ....geometry.shape_cube.box import ShapeBox
 from ....geometry.shape_cube.distances import surface_points
 from ....geometry.shape_cube.splatting import cell_centers
 from ....jobs.task import Progress, Task, run_to_end
-from ...inference.shapes.shape_completion import KnownSurface, complete_surface
+from ...inference.shapes.shape_completion import (
+    KnownSurface,
+    add_mirror_image,
+    complete_surface,
+    with_known,
+)
 from ...inference.shapes.shape_space import ShapeSpace
 from ...metrics import nearest_distance
 from .rivals import Rivals
@@ -39,10 +44,11 @@ def score_completion(
         yield Progress(index / len(shapes), "Completing halves")
         field = store.field(shape)
         surface = front_half(store, shape)
-        code = run_to_end(complete_surface(space, surface))
         first = space.encode_points(surface.points, surface.normals, surface.known)
+        completable = add_mirror_image(space, surface)
+        code = run_to_end(complete_surface(space, completable))
         answers = {
-            "completed": space.decode(code.latent),
+            "completed": with_known(space.decode(code.latent), completable),
             "encoded": space.decode(first),
             "mirror": mirrored_half(field),
             "nearest": store.field(rivals.nearest(field, ~hidden)),

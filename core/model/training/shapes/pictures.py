@@ -15,7 +15,11 @@ from ....geometry.rasterization import render_surface
 from ....geometry.shape_cube.box import ShapeBox
 from ....imaging.contact_sheet import Row, write_contact_sheet
 from ....jobs.task import Progress, Task, run_to_end
-from ...inference.shapes.shape_completion import complete_surface, completed_mesh
+from ...inference.shapes.shape_completion import (
+    add_mirror_image,
+    complete_surface,
+    completed_mesh,
+)
 from ...inference.shapes.shape_generator import ShapeGenerator
 from ...inference.shapes.shape_space import (
     POINT_COUNT,
@@ -140,7 +144,7 @@ def _variations(space: ShapeSpace, store: ShapeStore, shape: StoredShape) -> Row
 
 def _completion(space: ShapeSpace, store: ShapeStore, shape: StoredShape) -> Row:
     """Return a row: a shape from the front and the back, and its front half completed."""
-    surface = front_half(store, shape)
+    surface = add_mirror_image(space, front_half(store, shape))
     code = run_to_end(complete_surface(space, surface))
     true = _true_mesh(store, shape)
     try:
