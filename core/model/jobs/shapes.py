@@ -274,7 +274,7 @@ def _completed_colors(
     from ..metrics import nearest_distance
 
     known = sample_surface(source, _COLOR_POINTS)
-    images = [known.points]
+    images = [known.points.astype(float)]
     for axis in surface.mirrored:
         for points in images.copy():
             image = surface.box.to_unit(points) * mirror_factors(axis)

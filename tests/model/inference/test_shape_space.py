@@ -247,3 +247,30 @@ def test_the_mirror_image_does_not_count_where_the_guess_contradicts_it():
     alone = shape_completion.add_mirror_image(GuessedSpace(ball_field(0.2)), surface)
     assert alone.mirrored == ()
     np.testing.assert_array_equal(alone.points, surface.points)
+
+
+def test_the_mirror_image_of_a_shape_has_its_colors():
+    # A triangle on the left, red, and where it is added on the right.
+    corners = np.array(((-0.4, 0, 0), (-0.4, 0.1, 0), (-0.3, 0, 0.1)), np.float32)
+    red = np.tile(np.array((1, 0, 0), np.float32), (3, 1))
+    left = MeshArrays(corners, np.array(((0, 1, 2),), np.int32), colors=red)
+    below = MeshArrays(
+        np.array(((0.4, 0, -0.9), (0.5, 0, -0.9), (0.4, 0.1, -0.9)), np.float32),
+        np.array(((0, 1, 2),), np.int32),
+        colors=np.tile(np.array((0, 0, 1), np.float32), (3, 1)),
+    )
+    both = MeshArrays(
+        np.concatenate((left.vertices, below.vertices)),
+        np.array(((0, 1, 2), (3, 4, 5)), np.int32),
+        colors=np.concatenate((left.colors, below.colors)),
+    )
+    box = ShapeBox(np.zeros(3), np.ones(3))
+    nothing = np.zeros((0, 3), np.float32)
+    alone = shape_completion.KnownSurface(nothing, nothing, None, box)
+    mirrored = shape_completion.KnownSurface(nothing, nothing, None, box, (0,))
+    right = np.array(((0.38, 0.02, 0.01),), np.float32)
+    (color,) = shapes._completed_colors(right, both, mirrored)
+    np.testing.assert_allclose(color, (1, 0, 0), atol=1e-6)
+    far = np.array(((0.38, 0.02, -0.6),), np.float32)
+    (color,) = shapes._completed_colors(far, both, alone)
+    np.testing.assert_allclose(color, (0, 0, 1), atol=1e-6)
