@@ -58,7 +58,7 @@ _MIRROR_AXES = (0, 1)
 # A mirrored point agrees with a guess whose field is closer to 0 there, in truncations.
 _AGREEING_FIELD = 0.5
 # A mirror image counts if this share of its points agrees: chosen on validation shapes.
-_AGREEING_SHARE = 0.7
+_AGREEING_SHARE = 0.5
 # A mirrored point is missing if no known one is nearer, in sides of the cube.
 _MISSING_DISTANCE = 0.04
 
