@@ -48,15 +48,6 @@ def undistort_pixels(
     return _to_pixels(camera, ideal)
 
 
-def corner_shift(camera: Camera, distortion: tuple[float, float]) -> float:
-    """Return how far the distortion moves the photograph's corner that it moves most, pixels."""
-    width = camera.width
-    height = camera.height
-    corners = np.array(((0, 0), (width, 0), (width, height), (0, height)), float)
-    moved = distort_pixels(camera, distortion, corners)
-    return float(np.linalg.norm(moved - corners, axis=1).max())
-
-
 def _stretch(ideal: NDArray[np.float64], distortion: tuple[float, float]) -> NDArray[np.float64]:
     radius2 = (ideal**2).sum(-1, keepdims=True)
     radius4 = radius2 * radius2

@@ -70,13 +70,6 @@ class Randomization:
         """Whether objects are rotated or scaled."""
         return self.turn != "none" or self.scale != (1.0, 1.0)
 
-    @property
-    def is_off(self) -> bool:
-        """Whether everything stays as it is."""
-        has_background = self.backgrounds != ("transparent",)
-        draws_values = self.lamps or self.materials or self.occluders
-        return not (draws_values or self.changes_pose or has_background)
-
     def validate(self) -> None:
         """Check all values.
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from maquette.core.cameras import Camera
-from maquette.core.photogrammetry.lens import corner_shift, distort_pixels, undistort_pixels
+from maquette.core.photogrammetry.lens import distort_pixels, undistort_pixels
 
 pycolmap = pytest.importorskip("pycolmap")
 INTRINSICS = np.array(((500.0, 0, 310), (0, 500, 250), (0, 0, 1)))
@@ -23,8 +23,3 @@ def test_undistorting_is_the_inverse():
     pixels = np.stack((columns, rows), 2)
     there = distort_pixels(CAMERA, (-0.15, 0.02), pixels)
     np.testing.assert_allclose(undistort_pixels(CAMERA, (-0.15, 0.02), there), pixels, atol=1e-5)
-
-
-def test_the_corner_tells_how_strong_a_distortion_is():
-    assert corner_shift(CAMERA, (0.0, 0.0)) == 0
-    assert corner_shift(CAMERA, (0.1, 0.0)) > corner_shift(CAMERA, (0.05, 0.0)) > 1
