@@ -31,6 +31,7 @@ _MEANING_OPTIONS = {
     "precision": "precision",
     "decay_steps": "decay_steps",
     "threads": "threads",
+    "named_parts": "named_parts",
 }
 _TRAINING_OPTIONS = ("steps", "rate", "seed", "every", "precision", "imagenet", "one_picture")
 
@@ -67,6 +68,13 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="with --task, other than reconstruction: last steps, in which the learning rate "
         "falls to 0 (1000)",
+    )
+    parser.add_argument(
+        "--named-parts",
+        action="store_true",
+        default=None,
+        help="with --task parts or meaning: also learn the parts of meshes that are named by "
+        "materials or vertex groups, where these names are clear",
     )
     _add_panoramas(parser, "--mask")
     parser.add_argument("--mask", action="store_true", help="train the foreground network instead")

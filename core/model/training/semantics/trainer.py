@@ -84,6 +84,7 @@ class SemanticTrainingConfig:
 
     Attributes:
         heads: That are trained, see ``TASKS``; the others stay as they are.
+        named_parts: Whether parts that artists have named are learned, see ``part_words``.
         steps: In all.
         learning_rate: After ``warmup_steps``.
         decay_steps: At the end, in which it falls to zero.
@@ -101,6 +102,7 @@ class SemanticTrainingConfig:
     """
 
     heads: tuple[str, ...] = TASKS["meaning"]
+    named_parts: bool = False
     steps: int = 4000
     learning_rate: float = 1e-3
     warmup_steps: int = 100
@@ -386,7 +388,8 @@ def _train_alone(
     _write_config(run, config, datasets)
 
     yield Progress(0.0, "Reading the training set")
-    objects = label_objects(load_dense_split(datasets, "train"), heads.config)
+    items = load_dense_split(datasets, "train")
+    objects = label_objects(items, heads.config, config.training.named_parts)
     records = [item.item.record for item in objects]
     judged = load_judged(datasets, heads.config, config.training.validation)
     unseen = UnseenObjects(judged, draw_counts(records, heads.config))
@@ -413,6 +416,8 @@ def load_judged(
 ) -> list[LabeledObject]:
     """Return labeled objects to judge on; those whose family their name leaves open are left out.
 
+    Parts that artists have named are judged, whether they are learned or not.
+
     Args:
         datasets: Training sets.
         config: Of the heads.
@@ -424,7 +429,7 @@ def load_judged(
         if not is_unsure(item.record):
             items.append(item)
     chosen = evenly_spaced(items, limit) if limit else items
-    return label_objects(chosen, config)
+    return label_objects(chosen, config, named_parts=True)
 
 
 def export_heads(path: Path, trainer: SemanticTrainer, unseen: UnseenObjects) -> MeaningScores:

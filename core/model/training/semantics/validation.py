@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,7 +120,7 @@ def evaluate_meaning(
     batch = collate(objects, _samples(objects, queries, AS_RENDERED), heads.config)
     values = {
         **_family_scores(objects, rendered.logits, batch),
-        **_part_scores(rendered.groups, batch.parts, len(heads.config.groups)),
+        **_part_scores(objects, rendered.groups, batch.parts, len(heads.config.groups)),
         **_draw_scores(rendered.draws, batch, heads, unseen.draw_counts),
         **_retrieval_scores(objects, {"render": rendered, "drawing": drawn}, gallery),
     }
@@ -222,8 +222,8 @@ def _family_scores(
         batch: Labels.
     """
     scores = {}
-    procedural = torch.tensor([item.groups is not None or _is_made(item) for item in objects])
-    for name, chosen in (("procedural", procedural), ("artist", ~procedural)):
+    procedural = torch.tensor([item.is_procedural for item in objects])
+    for name, chosen in _by_origin(objects):
         rows = chosen & batch.known
         if rows.any():
             ranks = _ranks(logits[rows], batch.families[rows])
@@ -249,9 +249,11 @@ def _family_scores(
     return scores
 
 
-def _is_made(item: LabeledObject) -> bool:
-    """Return whether an object comes from a generator."""
-    return item.item.record.source.startswith("procedural:")
+def _by_origin(objects: Sequence[LabeledObject]) -> Iterator[tuple[str, Tensor]]:
+    """Yield which objects (N,) are of generators, and which of artists, with a name for each."""
+    procedural = torch.tensor([item.is_procedural for item in objects])
+    yield "procedural", procedural
+    yield "artist", ~procedural
 
 
 def _ranks(logits: Tensor, families: Tensor) -> Tensor:
@@ -266,19 +268,35 @@ def _auroc(known: Tensor, unknown: Tensor) -> float:
     return float(wins.mean())
 
 
-def _part_scores(predicted: Tensor, parts: Tensor, groups: int) -> dict[str, float]:
+def _part_scores(
+    objects: Sequence[LabeledObject], predicted: Tensor, parts: Tensor, groups: int
+) -> dict[str, float]:
     """Return accuracy and mean IoU of groups over all labeled pixels, and those of the majority.
 
     Args:
+        objects: N objects.
         predicted: (N, h, w) groups.
         parts: (N, h, w) true groups; -1 for none.
         groups: Number of groups.
     """
-    is_labeled = parts >= 0
-    if not is_labeled.any():
-        return {}
-    truth = parts[is_labeled]
-    confusion = torch.bincount(truth * groups + predicted[is_labeled], minlength=groups**2)
+    scores = {}
+    for origin, chosen in _by_origin(objects):
+        is_labeled = (parts >= 0) & chosen[:, None, None]
+        if is_labeled.any():
+            values = _group_scores(parts[is_labeled], predicted[is_labeled], groups)
+            scores.update({f"{name}_{origin}": value for name, value in values.items()})
+    return scores
+
+
+def _group_scores(truth: Tensor, predicted: Tensor, groups: int) -> dict[str, float]:
+    """Return accuracy and mean IoU of the groups of P pixels, and those of the most frequent one.
+
+    Args:
+        truth: (P,) groups.
+        predicted: (P,) groups.
+        groups: Number of groups.
+    """
+    confusion = torch.bincount(truth * groups + predicted, minlength=groups**2)
     confusion = confusion.reshape(groups, groups).double()
     overlap = confusion.diagonal()
     union = confusion.sum(0) + confusion.sum(1) - overlap
