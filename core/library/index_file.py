@@ -91,6 +91,7 @@ def write_index(path: Path, index: LibraryIndex) -> None:
             f"The library has {len(index.entries):,} assets, but an index can hold "
             f"{MOST_ASSETS:,}. Index its subfolders one by one"
         )
+
     texts = {
         "embedding": index.embedding,
         "root": index.root,
@@ -209,6 +210,7 @@ def expand_thumbnail(data: bytes) -> NDArray[np.uint8]:
         pixels = expander.decompress(data, _THUMBNAIL_BYTES)
     except zlib.error:
         pixels = b""
+
     if len(pixels) != _THUMBNAIL_BYTES:
         return np.zeros((SIZE, SIZE, 4), np.uint8)
     return np.frombuffer(pixels, np.uint8).reshape(SIZE, SIZE, 4)
@@ -233,6 +235,7 @@ def _data_begin(file: io.BufferedIOBase | Any, name: str) -> int:
     file.seek(array_begin)
     np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
     np.lib.format.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
+
     return int(file.tell())
 
 
@@ -263,6 +266,7 @@ def _parse_index(arrays: Mapping[str, NDArray[Any]], with_thumbnails: bool) -> L
     thumbnails: tuple[bytes, ...] = ()
     if with_thumbnails:
         thumbnails = tuple(_split_thumbnails(arrays, len(entries)))
+
     return LibraryIndex(
         embedding=_text(texts["embedding"]),
         root=_text(texts["root"]),
@@ -315,6 +319,7 @@ def _parse_entries(positions: NDArray[Any], files: Sequence[LibraryFile]) -> tup
         file = files[file_position]
         asset = file.assets[asset_position]
         entries.append(AssetEntry(asset_id(file.path, asset), file.path, asset))
+
     return tuple(entries)
 
 
@@ -330,6 +335,7 @@ def _parse_file(stored: Mapping[str, Any]) -> LibraryFile:
     stamp = stored["stamp"]
     problems = {_text(key): _text(reason) for key, reason in stored["problems"].items()}
     digests = {_text(key): _text(digest) for key, digest in stored["digests"].items()}
+
     return LibraryFile(
         path=_text(stored["path"]),
         stamp=FileStamp(int(stamp["modified"]), int(stamp["size"]), _text(stamp["digest"])),

@@ -80,6 +80,7 @@ def find_matches(
         if not index.entries:
             continue
         scores, views = score_assets(index.vectors, query)
+
         for row in best_rows(scores, count):
             entry = index.entries[row]
             view = int(views[row])
@@ -96,6 +97,7 @@ def find_matches(
                 turn=turn,
             )
             matches.append(match)
+
     matches.sort(key=lambda match: -match.score)
     return matches[:count]
 
@@ -135,6 +137,7 @@ def score_assets(
             per_view = cosines[..., 0]
             weighted = per_view.max(axis=1) + MEAN_WEIGHT * per_view.mean(axis=1)
             scores[part] = weighted / (1 + MEAN_WEIGHT)
+
     return scores, views
 
 
@@ -175,6 +178,7 @@ def _quarter_turn(vectors: Floats, query: Floats, directions: Floats) -> float:
         if score > best_score:
             best_score = score
             best_turn = float(-turn)
+
     return best_turn
 
 

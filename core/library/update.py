@@ -49,6 +49,7 @@ def list_files(root: Path, suffixes: Collection[str]) -> list[Path]:
         for name in names:
             if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
                 found.append(Path(parent, name))
+
     return sorted(found)
 
 
@@ -118,6 +119,7 @@ class IndexBuilder:
         self._files[path] = replace(
             known, path=path, stamp=replace(stamp, digest=digest), assets=assets
         )
+
         for old_asset, asset in zip(known.assets, assets, strict=True):
             stored = self._old_stored.get(asset_id(known.path, old_asset))
             if stored:
@@ -141,6 +143,7 @@ class IndexBuilder:
         stored_digests = {asset_key(asset): digest for asset, digest in digests.items()}
         old = self._old_files.get(file.path)
         self._files[file.path] = replace(file, digests=stored_digests)
+
         for asset in file.assets:
             key = asset_key(asset)
             is_same = old is not None and old.digests.get(key) == stored_digests[key]
@@ -208,6 +211,7 @@ class IndexBuilder:
         vectors = np.zeros((len(entries), view_count, self._embedding.dimensions), np.float16)
         for row, (asset_vectors, _) in enumerate(stored):
             vectors[row] = asset_vectors
+
         return LibraryIndex(
             embedding=self._embedding.version,
             root=self._root,

@@ -109,6 +109,7 @@ def find_by_mesh(
     finally:
         if query.is_temporary:
             temporary_folders.remove_folder(query.path.parent)
+
     if render.problem:
         raise MeshError(f"{query.asset.name}: {render.problem}")
     embedding = target.run(embedding_job.embed_mesh, render.images)

@@ -116,6 +116,7 @@ def index_libraries(
         for source in sources:
             if source.scene:
                 temporary_folders.remove_folder(source.scene.file.parent)
+
     return reports
 
 
@@ -173,6 +174,7 @@ class _IndexRun:
                 yield from self._render_files(changed)
         finally:
             self._save()
+
         index = self._builder.to_index()
         return IndexReport(
             count=len(index.entries),
@@ -196,10 +198,12 @@ class _IndexRun:
             raise LibraryError(f"{path} is not an index of a library. Choose another file")
         if rebuild:
             return None, ""
+
         try:
             old = read_index(path, with_thumbnails=True)
         except LibraryError:
             return None, "The index was damaged, so all assets are rendered again"
+
         if old.embedding != embedding:
             return None, "The model has changed, so all assets are rendered again"
         if old.source != self._source.kind:
@@ -213,6 +217,7 @@ class _IndexRun:
         suffixes = (BLEND,) if self._source.kind == ASSETS else SUFFIXES
         paths = list_files(self._source.root, suffixes)
         changed = []
+
         for position, path in enumerate(paths):
             yield Progress(_SCANNED * position / len(paths), "Comparing files")
             name = path.relative_to(self._source.root).as_posix()
@@ -230,6 +235,7 @@ class _IndexRun:
                 self._builder.keep_file(known, name, stamp)
             if not known or self._builder.missing_assets(name):
                 changed.append((name, stamp))
+
         return changed
 
     def _render_files(self, changed: Sequence[tuple[str, FileStamp]]) -> Task[None]:
@@ -239,6 +245,7 @@ class _IndexRun:
             share = (1 - _SCANNED) / len(changed)
             yield Progress(start, name)
             path = self._source.root / name
+
             if not self._builder.has_file(name):
                 try:
                     is_marked = self._source.kind == ASSETS
@@ -248,6 +255,7 @@ class _IndexRun:
                     self._leave_out(name, stamp, str(error))
                     continue
                 self._builder.set_file(LibraryFile(name, stamp, assets))
+
             yield from self._render_missing(name, path, start, share)
 
     def _render_scene(self, scene: SceneAssets) -> Task[None]:
@@ -278,11 +286,13 @@ class _IndexRun:
         rendering = self._render_separately(path, assets)
         renders = yield from subtask(rendering, 0.0, _RENDERED)
         usable = []
+
         for render in renders:
             if render.problem:
                 self._builder.note_problem(name, render.asset, render.problem)
             else:
                 usable.append(render)
+
         if not usable:
             return
 
@@ -305,6 +315,7 @@ class _IndexRun:
             if len(assets) == 1:
                 nothing = np.zeros((0, 0, 0, 4), np.uint8)
                 return [AssetRender(assets[0], nothing, str(error))]
+
         renders = []
         for asset in assets:
             renders += yield from self._render_separately(path, [asset])

@@ -65,6 +65,7 @@ class AssetRenderer:
         task = self._pool.run_function(
             self._interpreter, function, path, *arguments, idle=_IDLE_SECONDS
         )
+
         try:
             return (yield from self._within_limits(task, path))
         except StartError:
@@ -83,6 +84,7 @@ class AssetRenderer:
         limit = _STEP_SECONDS + _SECONDS_PER_BYTE * _file_size(path)
         last_progress = None
         begun = time.monotonic()
+
         try:
             while True:
                 progress = next(task)

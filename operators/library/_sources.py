@@ -40,6 +40,7 @@ class LibraryChoice:
                 raise LibraryError("Choose a folder of mesh files first")
             root = _results.absolute_path(self.folder)
             return [self._place(FOLDER, root, root.name)]
+
         return self._asset_library_places()
 
     def chosen_sources(self) -> list[LibrarySource]:
@@ -63,6 +64,7 @@ class LibraryChoice:
         if not self.library:
             # Blender comes with a library in a folder that the user may never have made.
             chosen = [each for each in chosen if each.path and _folder_of(each).is_dir()]
+
         if not chosen and self.library:
             raise LibraryError(
                 f"There is no asset library {self.library!r} in Blender's preferences. Choose "

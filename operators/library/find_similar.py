@@ -91,11 +91,13 @@ class MAQUETTE_OT_find_similar(LibraryChoice, TaskOperator, bpy.types.Operator):
         )
         values = None
         self._query_name = query.image.name
+
         if not self.filepath:
             image = self._chosen_image(context)
             self._image_name = image.name
             self._query_name = image.name
             values = scene_images.image_values(image)
+
         return find_by_image(query, values, indexes, self.count, target)
 
     def finish(self, context: Context, result: list[FoundAsset]) -> None:
@@ -141,6 +143,7 @@ class MAQUETTE_OT_find_similar(LibraryChoice, TaskOperator, bpy.types.Operator):
         self._query_name = obj.name
         written = write_objects([obj])
         (asset,) = written.digests
+
         return MeshQuery(written.file, asset, is_temporary=True)
 
 

@@ -55,6 +55,7 @@ class MAQUETTE_OT_index_library(LibraryChoice, TaskOperator, bpy.types.Operator)
             if len(problems) > _MOST_SHOWN:
                 more = len(problems) - _MOST_SHOWN
                 self.report({'WARNING'}, f"{more} more were left out")
+
         self.report({'INFO'}, "; ".join(report.summary() for report in result))
 
 

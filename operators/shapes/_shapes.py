@@ -66,6 +66,7 @@ def poll_objects(operator: type[bpy.types.Operator], context: Context, count: in
         text = "Select a mesh object" if count == 1 else "Select two mesh objects"
         operator.poll_message_set(text)
         return False
+
     return True
 
 
@@ -92,6 +93,7 @@ def read_standing(obj: bpy.types.Object) -> tuple[MeshArrays, Vector]:
     if np.linalg.det(matrix) < 0:  # a mirrored object has its faces inside out
         faces = np.ascontiguousarray(faces[:, ::-1])
     standing = MeshArrays(vertices, faces, arrays.colors)
+
     return standing, obj.matrix_world.translation.copy()
 
 
@@ -135,6 +137,7 @@ def add_row(
         location = start + Vector((x + width / 2, -row * (depth + gap), 0.0))
         x += width + gap
         objects.append(add_object(context, name, mesh, location))
+
     select_only(context, objects, objects[0])
     return objects
 

@@ -68,6 +68,7 @@ class MAQUETTE_OT_complete_shape(ShapeOperator, bpy.types.Operator):
             detail=self.detail_factor(),
             weights=self.weights_path(),
         )
+
         return _compute.run_function(shapes.complete_shape, request)
 
     def finish(self, context: Context, result: MeshArrays) -> None:

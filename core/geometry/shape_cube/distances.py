@@ -62,6 +62,7 @@ def _squared_distance(marked: NDArray[np.bool_], spacing: Sequence[float], reach
             part = lines[:, start : start + _LINES_AT_ONCE]
             part[:] = _shifted_minimum(np.ascontiguousarray(part), step, reach)
         squared = np.moveaxis(lines.reshape(shape), 0, axis)
+
     return squared
 
 
@@ -76,10 +77,12 @@ def _shifted_minimum(source: Field, step: float, reach: float) -> Field:
     nearest = source.copy()
     moved = np.empty_like(source)
     last_shift = min(int(np.ceil(reach / step)) + 1, len(source) - 1)
+
     for shift in range(1, last_shift + 1):
         np.add(source, np.float32((shift * step) ** 2), out=moved)
         np.minimum(nearest[shift:], moved[:-shift], out=nearest[shift:])
         np.minimum(nearest[:-shift], moved[shift:], out=nearest[:-shift])
+
     return nearest
 
 
@@ -106,6 +109,7 @@ def resample_field(
         first = np.take(values, lower, axis)
         second = np.take(values, lower + 1, axis)
         values = first + share * (second - first)
+
     return np.ascontiguousarray(values, np.float32)
 
 
@@ -126,6 +130,7 @@ def surface_points(
     side = field.shape[0]
     inside = field > 0
     positions = []
+
     for axis in range(3):
         values = np.moveaxis(field, axis, 0)
         differs = np.moveaxis(inside, axis, 0)
@@ -138,6 +143,7 @@ def surface_points(
         order = [1, 2]
         order.insert(axis, 0)
         positions.append(crossing[:, order])
+
     all_positions = np.concatenate(positions)
     if not len(all_positions):
         return np.zeros((0, 3), np.float32), np.zeros((0, 3), np.float32)
@@ -148,6 +154,7 @@ def surface_points(
     cells = all_positions[chosen]
     normals = _normals_at(field, cells)
     points = ((cells + 0.5) / side - 0.5) * CUBE_SIDE
+
     return points.astype(np.float32), normals
 
 
@@ -163,6 +170,7 @@ def _normals_at(
         ahead = interpolate(field, (cells + step).clip(0, last))
         behind = interpolate(field, (cells - step).clip(0, last))
         normals[:, axis] = behind - ahead  # the field falls outwards
+
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     unit: NDArray[np.float32] = normals / np.maximum(length, 1e-9)
     return unit
@@ -175,9 +183,11 @@ def interpolate(
     lower = np.minimum(np.floor(cells).astype(np.int64), np.array(field.shape) - 2)
     share = cells - lower
     result = np.zeros(len(cells), np.float32)
+
     for corner in range(8):
         offset = np.array((corner & 1, corner >> 1 & 1, corner >> 2 & 1))
         weight = np.where(offset == 1, share, 1 - share).prod(1)
         index = lower + offset
         result += (weight * field[index[:, 0], index[:, 1], index[:, 2]]).astype(np.float32)
+
     return result

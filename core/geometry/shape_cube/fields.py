@@ -51,4 +51,5 @@ def solid_field(solid: OrientedSolid) -> tuple[NDArray[np.float32], ShapeBox]:
     distance = truncated_distance(inside, (cell, cell, cell), REACH)
     origin = -CUBE_SIDE / 2 + cell / 2
     field = resample_field(distance, (origin,) * 3, (cell,) * 3, -REACH)
+
     return field / np.float32(REACH), box

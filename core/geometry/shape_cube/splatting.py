@@ -49,6 +49,7 @@ def splat_points(
     for channel, column in enumerate(values.T, start=1):
         result[channel] = np.bincount(flat, column, cell_count) / divisor
     result[-1] = 1.0 if known is None else known.ravel()
+
     return result.reshape(POINT_CHANNELS, SPLAT_SIDE, SPLAT_SIDE, SPLAT_SIDE)
 
 

@@ -56,6 +56,7 @@ def read_checkpoint(
         raise DatasetError(
             f"{path} is not a checkpoint or is incomplete. Choose another file, or copy it again"
         ) from error
+
     if not isinstance(state, dict) or not set(entries) <= state.keys():
         raise _other_checkpoint(path)
     return state

@@ -95,6 +95,7 @@ def lock_run(run: Path) -> Iterator[None]:
     if os.environ.get("RANK", "0") != "0":
         yield
         return
+
     try:
         with lock_folder(run):
             yield
@@ -267,4 +268,5 @@ class GradientGuard:
                 f"{MOST_SKIPPED} steps. Train with a lower learning rate, with more objects, or in "
                 "float32"
             )
+
         return False

@@ -107,6 +107,7 @@ class TrainingStream(IterableDataset[Item]):
         self._seed = seed
         self._shuffle = shuffle
         self._buffer = buffer
+
         # Shared with persistent workers, which otherwise would not learn of a new epoch.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
@@ -177,6 +178,7 @@ class TrainingStream(IterableDataset[Item]):
                 f"{name} has images of several sizes, which do not fit into one tensor. Request "
                 "one view"
             )
+
         normals = np.stack([view.normal for view in views]).transpose(0, 3, 1, 2)
         return {
             "colour": _to_tensor(np.stack(images).transpose(0, 3, 1, 2)),
@@ -191,6 +193,7 @@ class TrainingStream(IterableDataset[Item]):
         item = {}
         if shape.grid is not None:
             item["grid"] = _to_tensor(shape.grid)
+
         for kind in _POINT_KINDS:
             count = len(getattr(shape, kind))
             pick: slice | NDArray[np.int64] = slice(None)
@@ -200,6 +203,7 @@ class TrainingStream(IterableDataset[Item]):
                 values = getattr(shape, f"{kind}{ending}", None)
                 if values is not None:
                     item[f"{kind}{ending}"] = _to_tensor(values[pick])
+
         return item
 
 
@@ -208,6 +212,7 @@ def _camera_tensors(views: Sequence[RenderedView]) -> Item:
     cameras = [view.camera for view in views]
     intrinsics = np.stack([camera.intrinsics for camera in cameras])
     poses = np.stack([camera.to_world for camera in cameras])
+
     return {
         "intrinsics": _to_tensor(intrinsics.astype(np.float32)),
         "camera_to_world": _to_tensor(poses.astype(np.float32)),
@@ -221,6 +226,7 @@ def _relighting_tensors(views: Sequence[RenderedView]) -> Item:
     occlusions = [view.occlusion for view in views if view.occlusion is not None]
     if len(albedos) < len(views):
         return {}
+
     return {
         "albedo": _to_tensor(np.stack(albedos).transpose(0, 3, 1, 2)),
         "occlusion": _to_tensor(np.stack(occlusions)),
@@ -244,6 +250,7 @@ def _shuffled(objects: Iterator[ObjectFile], size: int, rng: random.Random) -> I
         outgoing = buffer[slot]
         buffer[slot] = incoming
         yield outgoing
+
     rng.shuffle(buffer)
     yield from buffer
 

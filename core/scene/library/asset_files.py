@@ -50,6 +50,7 @@ def list_assets(path: Path, only_marked: bool) -> Task[tuple[AssetName, ...]]:
     except (OSError, RuntimeError) as error:
         reason = mesh_import.one_line(error)
         raise MeshError(f"{path} is not a readable .blend file: {reason}") from error
+
     if assets or only_marked:
         return tuple(assets)
     return (whole,)

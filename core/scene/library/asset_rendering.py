@@ -51,6 +51,7 @@ def render_assets(
         except MeshError as error:
             reason = " ".join(str(error).split())
             renders.append(AssetRender(asset, np.zeros((0, 0, 0, 4), np.uint8), reason))
+
     return renders
 
 

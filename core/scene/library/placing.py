@@ -59,6 +59,7 @@ def add_asset(
         objects = _imported_objects(path, link)
     else:
         objects = _loaded_objects(path, asset, link)
+
     return _grouped(collection, objects, asset.name)
 
 
@@ -92,6 +93,7 @@ def place_objects(
         others = _without(context, objects)
         offset = placement.free_offset_among(others, bounds + np.array(location))
         location = location + Vector((offset, 0.0, 0.0))
+
     transform = Matrix.Translation(location) @ turn @ Matrix.Translation(-Vector(base))
     root.matrix_world = transform @ root.matrix_world
     context.view_layer.update()
@@ -134,6 +136,7 @@ def _spot_beside_reference(reference: bpy.types.Object, turn: float) -> Spot:
     beside = matrix.to_3x3().col[0].normalized()
     beside.z = 0.0
     location = Vector((right_edge.x, right_edge.y, lowest))
+
     return Spot(location, turn + towards_viewer, beside)
 
 
@@ -180,6 +183,7 @@ def _copied_objects(
         else:
             copy.parent = None
             copy.matrix_world = matrix
+
     return list(copies.values())
 
 
@@ -191,6 +195,7 @@ def _imported_objects(path: Path, link: bool) -> list[bpy.types.Object]:
             f"{path.name} cannot be linked, because only marked assets of .blend files can "
             f"({kind}). Append it"
         )
+
     objects = mesh_import.import_objects(path)
     for obj in objects:
         for collection in list(obj.users_collection):
@@ -204,6 +209,7 @@ def _loaded_objects(path: Path, asset: AssetName, link: bool) -> list[bpy.types.
         objects = load_objects(path, asset, link)
     except MeshError as error:
         raise LibraryError(f"{error}. Index the library again") from error
+
     if not link:
         for block in (*objects, objects[0].instance_collection):
             if block:

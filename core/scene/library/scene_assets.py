@@ -71,6 +71,7 @@ def write_objects(
         asset = AssetName(SCENE_OBJECT, root.name, tuple(obj.name for obj in family))
         digests[asset] = digest
         written.update(family)
+
     if not digests:
         raise SceneError("No object with faces to search by. Select a mesh, or another collection")
 
@@ -81,6 +82,7 @@ def write_objects(
     except (OSError, RuntimeError) as error:
         remove_folder(folder)
         raise OutputError(f"{path} could not be written: {error}") from error
+
     return SceneAssets(path, digests)
 
 
@@ -107,4 +109,5 @@ def _digest(objects: Sequence[bpy.types.Object]) -> str:
             material = slot.material
             text = f"{material.name} {tuple(material.diffuse_color)}" if material else "none"
             total.update(text.encode())
+
     return total.hexdigest()

@@ -72,6 +72,7 @@ def write_parts(
     if material_slots:
         _write_material_slots(mesh, numbers, shown)
     counts = np.bincount(numbers, minlength=len(shown) + 1)[1:]
+
     return [shown[place] for place in np.argsort(-counts, kind="stable")]
 
 
@@ -111,6 +112,7 @@ def _write_vertex_groups(
     counts = np.empty(len(numbers), np.int32)
     obj.data.polygons.foreach_get("loop_total", counts)
     corner_numbers = numbers.repeat(counts)
+
     for number, name in enumerate(names, start=1):
         vertices = np.unique(corners[corner_numbers == number])
         group = obj.vertex_groups.new(name=name)
@@ -130,6 +132,7 @@ def _write_material_slots(
             base = mesh.materials[int(used.argmax())]
         slots[chosen] = len(mesh.materials)
         mesh.materials.append(_part_material(base, name, number))
+
     mesh.polygons.foreach_set("material_index", slots)
     mesh.update()
 
@@ -139,6 +142,7 @@ def _without_part_slots(mesh: bpy.types.Mesh) -> NDArray[np.int32]:
     slots = np.empty(len(mesh.polygons), np.int32)
     mesh.polygons.foreach_get("material_index", slots)
     removed = []
+
     for place in range(len(mesh.materials) - 1, -1, -1):
         material = mesh.materials[place]
         if material is None or _BASE_KEY not in material:
@@ -150,6 +154,7 @@ def _without_part_slots(mesh: bpy.types.Mesh) -> NDArray[np.int32]:
         slots[slots > place] -= 1
         mesh.materials.pop(index=place)
         removed.append(material)
+
     remove_unused(removed)
     return slots
 

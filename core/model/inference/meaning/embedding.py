@@ -76,6 +76,7 @@ def _load_cached(part: str, stamp: tuple[int, int]) -> Embedder:
     elif part == HEADS:
         embed = embed_images
         version = f"head {_digest(part)}"
+
     blank = np.zeros((1, 4, SIDE, SIDE), np.float32)
     dimensions = embed(blank).shape[1]
     return Embedder(EmbeddingInfo(version, dimensions), embed)
@@ -93,6 +94,7 @@ def _projected_features() -> Callable[[Pixels], NDArray[np.float32]]:
             "The projection for the search in libraries does not belong to these weights. "
             "Reinstall Maquette, or fit it anew with maquette train --task projection"
         )
+
     mean = state["mean"].numpy()
     matrix = state["matrix"].numpy()
 

@@ -37,4 +37,5 @@ def proposals_of(described: ImageMeaning) -> list[FamilyProposal]:
             for _ in range(_SAMPLES):
                 samples.append({draw.target.address: draw.sample(rng) for draw in draws})
         proposals.append(FamilyProposal(family, probability, tuple(samples)))
+
     return proposals

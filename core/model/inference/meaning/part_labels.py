@@ -138,6 +138,7 @@ def label_surface(
     groups = np.where(smooth.max(1) >= least, smooth.argmax(1), UNKNOWN)
     groups = without_islands(groups, surface.areas, surface.neighbors)
     is_seen = weights > _LEAST_SEEN
+
     return SurfaceParts(
         groups=groups,
         names=names,
@@ -161,6 +162,7 @@ def neighbor_pairs(triangles: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     first = faces[:-1][is_same]
     second = faces[1:][is_same]
     pairs = np.stack((first, second), axis=1)
+
     return np.concatenate((pairs, pairs[:, ::-1]))
 
 
@@ -175,6 +177,7 @@ def spread_over_surface(evidence: Floats, neighbors: NDArray[np.int64]) -> Float
     values = np.divide(evidence, total, out=np.zeros_like(evidence), where=total > _LEAST_SEEN)
     is_known = total[:, 0] > _LEAST_SEEN
     source, target = neighbors.T
+
     while True:
         # All unknown faces beside known ones take the mean of these.
         is_front = is_known[source] & ~is_known[target]
@@ -226,6 +229,7 @@ def _prepare_surface(mesh: MeshArrays) -> _Surface:
     vertices = mesh.vertices.astype(float)
     corners = vertices[triangles]
     crosses = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+
     return _Surface(
         centers=corners.mean(1),
         normals=face_normals(vertices, triangles),
@@ -281,11 +285,13 @@ def _group_prior(families: dict[str, float], names: Sequence[str]) -> Floats:
     prior = np.full(len(names), _PRIOR_FLOOR)
     ranked = sorted(families, key=lambda name: -families[name])
     unexplained = 1.0
+
     for family in ranked[:3]:
         if family in FAMILIES:
             unexplained -= families[family]
             has_group = np.isin(names, sorted(family_groups(family)))
             prior += families[family] * has_group
+
     return np.minimum(prior + max(unexplained, 0.0), 1.0)
 
 
@@ -308,10 +314,12 @@ def _smoothed(values: Floats, is_seen: NDArray[np.bool_], neighbors: NDArray[np.
     counts = np.bincount(target, minlength=len(values))[:, None]
     smooth = values
     kept = np.where(is_seen, _SEEN_SHARE, 0.0)[:, None]
+
     for _ in range(_SMOOTHINGS):
         sums = _sums_at(smooth[source], target, len(values)) + smooth
         mean = sums / (counts + 1)
         smooth = kept * values + (1 - kept) * mean
+
     return smooth
 
 
@@ -347,5 +355,6 @@ def _components(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
         if (smallest == labels).all():
             break
         labels = smallest
+
     numbers: NDArray[np.int64] = np.unique(labels, return_inverse=True)[1].astype(np.int64)
     return numbers

@@ -240,11 +240,13 @@ def _load_cached(
         raise WeightsError(
             f"The heads in {path} do not fit this version of Maquette: {error}"
         ) from error
+
     if trunk.fingerprint() != config.trunk:
         raise WeightsError(
             f"The heads in {path} were trained for other weights of reconstruction. Choose the "
             "weights that they belong to, or train them anew with maquette train --task meaning"
         )
+
     return trunk, heads.eval().requires_grad_(False)
 
 
@@ -300,6 +302,7 @@ def _predict_draws(
             probabilities = logits[row, column, : target.count].softmax(0)
             distributions.append(DrawDistribution(target, probabilities.numpy()))
         draws[family] = tuple(distributions)
+
     return draws
 
 

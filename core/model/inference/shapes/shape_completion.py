@@ -109,6 +109,7 @@ def known_surface(
         end = 1 if direction > 0 else 0
         longer = extent * missing_share / (1 - missing_share)
         bounds[end, axis] += direction * longer
+
     box = ShapeBox.of_bounds(bounds)
     unit = box.to_unit(points).astype(np.float32)
     unit_normals = box.normals_to_unit(normals).astype(np.float32)
@@ -139,6 +140,7 @@ def complete_surface(
     points = torch.from_numpy(surface.points)
     normals = torch.from_numpy(surface.normals)
     generator = torch.Generator().manual_seed(0)
+
     for step in range(config.steps):
         yield Progress(step / config.steps, "Completing")
         chosen = torch.randint(len(points), (_POINTS_A_STEP,), generator=generator)
@@ -149,6 +151,7 @@ def complete_surface(
             optimizer.zero_grad()
             loss.backward()
         optimizer.step()
+
     return ShapeCode(latent.detach()[0].numpy(), surface.box)
 
 
@@ -195,6 +198,7 @@ def with_known(field: NDArray[np.float32], surface: KnownSurface) -> NDArray[np.
     result = field.copy()
     old = field[tuple(index.T)]
     result[tuple(index.T)] = old + weight * ((height / REACH).clip(-1, 1) - old)
+
     return result
 
 
@@ -246,6 +250,7 @@ def _surface_loss(values: Tensor, points: Tensor, normals: Tensor, offset: float
         )
     )
     sampled = _sample(values, places)
+
     return F.smooth_l1_loss(sampled, targets, beta=0.1)
 
 

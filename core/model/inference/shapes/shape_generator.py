@@ -74,6 +74,7 @@ class ShapeGenerator:
             noise = torch.randn(1, self.components.shape[0], generator=generator)
             return self.network.sample(noise, labels)
         made: Tensor = self.network(torch.randn(1, NOISE, generator=generator), labels)
+
         return made
 
 
@@ -120,6 +121,7 @@ def build_generator(
             f"The weights {file} hold another generator than this version expects. "
             "Reinstall Maquette, or train it again"
         ) from error
+
     return ShapeGenerator(network.eval().requires_grad_(False), mean, components)
 
 

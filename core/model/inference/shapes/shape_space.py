@@ -126,6 +126,7 @@ def build_shape_space(
             f"The weights {file} hold another shape space than this version expects. "
             "Reinstall Maquette, or train it again"
         ) from error
+
     return ShapeSpace(network.eval().requires_grad_(False), mean, directions)
 
 
@@ -245,6 +246,7 @@ def mesh_of_field(field: Field, box: ShapeBox, detail: int = 1) -> MeshArrays:
     unit = surface_nets(values, 0.0, origin, spacing)
     unit = remove_small_components(unit, _SMALL_VOLUME, _SMALL_LENGTH)
     smooth = taubin_smooth(unit, _SMOOTHING)
+
     return replace(smooth, vertices=box.from_unit(smooth.vertices).astype(np.float32))
 
 
@@ -265,4 +267,5 @@ def _slerp_cells(
     first_weight = np.where(is_straight, 1 - share, np.sin((1 - share) * angle) / divisor)
     second_weight = np.where(is_straight, share, np.sin(share * angle) / divisor)
     blended: NDArray[np.float32] = first_weight * first + second_weight * second
+
     return blended.astype(np.float32)

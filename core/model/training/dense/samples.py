@@ -147,6 +147,7 @@ def draw_dense_sample(
         cells = rays.start[:, None] + depths * rays.direction[:, None]
         points = in_object_frame(cells)
         within = _within_others(item, choice.others, points, rng, augmentation)
+
     hull = _hull_interval(within, shown, reach)
     known = posed or rng.random() < augmentation.view_known
     known_view = frame.field_of_view if known else 0.0
@@ -193,6 +194,7 @@ def _draw_image(
     alpha = rgba[3]
     rgb = rgba[:3] * alpha + background * (1 - alpha)
     rgb = rgb * mask + 0.5 * (1 - mask)
+
     return rgb, mask
 
 
@@ -249,6 +251,7 @@ def outline_ndc(alpha: NDArray[np.uint8]) -> NDArray[np.float64]:
     lines = np.concatenate((rows, rows + 1, rows, rows + 1))
     corners = np.stack((columns, lines), axis=1)
     ndc: NDArray[np.float64] = corners * (2 / width, 2 / height) - 1.0
+
     return ndc
 
 
@@ -289,6 +292,7 @@ def _back_normals(
     normals, known = surface_normals(grid, leaving)
     turned = frame.normals(normals[known])
     back[solid[known]] = turned @ frame.directions.T
+
     return back
 
 
@@ -344,6 +348,7 @@ def _within_others(
         mask = item.alpha(other).astype(np.float32) / 255
         mask = disturbed_mask(mask, rng, augmentation)
         inside &= _covered(mask > 0.5, camera, points)
+
     return inside
 
 
@@ -362,6 +367,7 @@ def _hull_interval(
     hull = np.empty((2, len(shown)), np.float32)
     hull[0] = -reach
     hull[1] = reach
+
     if inside is not None:
         # Of a sampled ray it is between the first and the last sample inside, and half a step
         # to either side. Rays without any sample inside stay unknown.
@@ -375,6 +381,7 @@ def _hull_interval(
         pixels = np.flatnonzero(shown)[known]
         hull[0, pixels] = first[known]
         hull[1, pixels] = last[known]
+
     return hull.reshape(2, side, side)
 
 
@@ -398,6 +405,7 @@ def _covered(
     column = column.clip(0, width - 1).astype(np.int32)
     row = row.clip(0, height - 1).astype(np.int32)
     covered: NDArray[np.bool_] = mask[row, column] & within
+
     return covered
 
 
@@ -420,4 +428,5 @@ def _image(rgb: Floats, mask: Floats, hull: Floats) -> Floats:
     image[4:6] = hull.repeat(2, axis=1).repeat(2, axis=2)
     image[6] = line
     image[7] = line[:, None]
+
     return image

@@ -191,6 +191,7 @@ class DenseTrainer:
         decaying = [value for value in values if value.dim() > 1]
         others = [value for value in values if value.dim() <= 1]
         decay = self.config.training.weight_decay
+
         return [
             {"params": decaying, "weight_decay": decay},
             {"params": others, "weight_decay": 0.0},
@@ -240,10 +241,12 @@ def _train_alone(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trainer = DenseTrainer(config, device)
     checkpoint = run / CHECKPOINT
+
     if checkpoint.exists():
         trainer.load(checkpoint)
     elif start:
         trainer.load(start)
+
     source = BatchSource(
         objects,
         families,
@@ -326,4 +329,5 @@ def _write_config(
     settings["datasets"] = [folder.name for folder in datasets]
     settings["families"] = all_families
     write_json(run / "config.json", settings)
+
     return all_families

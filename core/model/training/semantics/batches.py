@@ -85,11 +85,13 @@ class SemanticSource:
         rng = np.random.default_rng((self.seed, step))
         chosen = []
         samples = []
+
         for pick in self._pick_objects(rng):
             labeled = self.objects[pick]
             for view in pick_views(labeled.item.kinds, VIEWS, rng):
                 chosen.append(labeled)
                 samples.append(draw_semantic_sample(labeled, view, rng, self.augmentation))
+
         return collate(chosen, samples, self.config)
 
     def _pick_objects(self, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -102,6 +104,7 @@ class SemanticSource:
         if len(others) < missing:
             others = np.arange(len(self.objects))
         rest = rng.choice(others, missing, replace=len(others) < missing)
+
         return np.concatenate((first, rest))
 
 
@@ -133,6 +136,7 @@ def collate(
     longest = max(max((len(item.draws) for item in objects), default=0), 1)
     draws = np.full((len(objects), longest), NONE)
     classes = np.full((len(objects), longest), NONE)
+
     for row, item in enumerate(objects):
         if len(item.draws):
             family = config.families[item.family]

@@ -139,11 +139,13 @@ def _name_words(name: str) -> list[str]:
     if not parts:
         return []
     words = []
+
     for word in words_of_name(parts[-1]):
         if word == "with":
             break  # "chair with cushion" is a chair
         if word not in _IGNORED:
             words.append(word)
+
     return words
 
 

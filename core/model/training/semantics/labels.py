@@ -63,6 +63,7 @@ def label_objects(
     identities: dict[str, int] = {}
     indices = {name: index for index, name in enumerate(config.families)}
     labeled = []
+
     for item in items:
         family = family_of(item.record)
         targets = config.draws.get(family, ())
@@ -76,6 +77,7 @@ def label_objects(
                 draws=_draw_classes(item.record, targets),
             )
         )
+
     return labeled
 
 
@@ -94,6 +96,7 @@ def draw_counts(records: Iterable[Record], config: SemanticsConfig) -> NDArray[n
         for draw, index in zip(indices.get(family, ()), classes, strict=True):
             if index >= 0:
                 counts[draw, index] += 1
+
     return counts
 
 
@@ -134,6 +137,7 @@ def _part_groups(
         if group is not None:
             table[number] = indices.get(group, NONE)
     is_known = bool((table >= 0).any())
+
     return table if is_known or record.parts_from == _PROCEDURAL else None
 
 

@@ -79,6 +79,7 @@ def part_losses(logits: Tensor, parts: Tensor, weights: Tensor) -> tuple[Tensor,
     total = probabilities.sum(0) + truth.sum(0)
     is_present = truth.sum(0) > 0
     dice = 1 - (2 * overlap[is_present] / total[is_present]).mean()
+
     return cross_entropy, dice
 
 
@@ -100,6 +101,7 @@ def view_loss(vectors: Tensor, identities: Tensor, scale: Tensor) -> Tensor:
     partners = rows ^ 1
     is_excluded = identities[:, None] == identities
     is_excluded[rows, partners] = False
+
     return F.cross_entropy(logits.masked_fill(is_excluded, _HIDDEN_LOGIT), partners)
 
 
@@ -121,6 +123,7 @@ def alike_loss(vectors: Tensor, families: Tensor, known: Tensor, scale: Tensor) 
     logits = (scale * vectors @ vectors.T).masked_fill(itself, _HIDDEN_LOGIT)
     log_odds = logits.log_softmax(1)
     means = (log_odds * is_same).sum(1) / counts.clamp_min(1)
+
     return -means[counts > 0].mean()
 
 
@@ -147,12 +150,14 @@ class DrawLoss(nn.Module):
         tables = []
         hidden = []
         weights = []
+
         for family, targets in config.draws.items():
             for target in targets:
                 tables.append(_soft_labels(target.count, neighbors, target.is_category))
                 hidden.append(torch.arange(BINS) >= target.count)
                 change = sensitivities.get(family, {}).get(target.address, 0.0)
                 weights.append(_LEAST_WEIGHT + min(change / _FULL_CHANGE, 1.0))
+
         assert len(tables) == sum(len(indices) for indices in draw_indices(config).values())
         self.register_buffer("targets", torch.stack(tables), persistent=False)
         self.register_buffer("is_hidden", torch.stack(hidden), persistent=False)
@@ -168,6 +173,7 @@ class DrawLoss(nn.Module):
         shown = logits[is_labeled].masked_fill(self.is_hidden[draws], _HIDDEN_LOGIT)
         losses = -(labels * shown.log_softmax(1)).sum(1)
         weights = self.weights[draws]
+
         return (losses * weights).sum() / weights.sum()
 
 
@@ -180,4 +186,5 @@ def _soft_labels(count: int, neighbors: float, is_category: bool) -> Tensor:
         labels[index, index] = 1 - 2 * neighbors
         labels[index, max(index - 1, 0)] += neighbors
         labels[index, min(index + 1, count - 1)] += neighbors
+
     return labels

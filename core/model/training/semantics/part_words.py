@@ -125,6 +125,7 @@ def _groups_by_word() -> dict[str, str]:
             if word in groups:
                 raise ValueError(f"The word {word} is in the groups {groups[word]} and {group}")
             groups[word] = group
+
     return groups
 
 
@@ -169,5 +170,6 @@ def group_of_name(name: str, family: str) -> str | None:
     noun = nouns[-1]
     if noun not in _GROUPS:
         return None
+
     # A generator may have a part of this name that is something else in its family.
     return part_group(noun, family) or _GROUPS[noun]

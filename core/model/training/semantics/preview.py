@@ -68,6 +68,7 @@ def draw_part_samples(
                 )
             )
         )
+
     _write_sheet(path, columns)
 
 
@@ -85,5 +86,6 @@ def _write_sheet(path: Path, columns: Sequence[Floats]) -> None:
         while len(row) < _COLUMNS:
             row.append(np.zeros_like(columns[0]))
         rows.append(np.concatenate(row, axis=1))
+
     sheet = np.concatenate(rows)
     write_png(path, (sheet.clip(0, 1) * 255).astype(np.uint8))

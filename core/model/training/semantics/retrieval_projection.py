@@ -47,6 +47,7 @@ def fit_to_sets(datasets: Sequence[Path], target: Path) -> Task[Path]:
     state = {"mean": torch.from_numpy(mean), "matrix": torch.from_numpy(matrix)}
     config = {"trunk": load_trunk().fingerprint(), "objects": len(groups)}
     save_part(target, RETRIEVAL, config, state)
+
     return target
 
 
@@ -71,6 +72,7 @@ def fit_projection(groups: Sequence[Floats]) -> tuple[NDArray[np.float32], NDArr
     _, directions = np.linalg.eigh(whitened.T @ whitened)
     matrix = whitening @ directions[:, ::-1][:, :DIMENSIONS]
     matrix /= np.abs(matrix).max()  # stored in half precision
+
     return mean.astype(np.float32), np.ascontiguousarray(matrix, np.float32)
 
 

@@ -68,6 +68,7 @@ def draw_semantic_sample(
     view = item.view(view_index)
     window = Window(mirror=rng.random() < augmentation.mirror)
     frame = frame_view(view.camera, np.ones(3), outline_ndc(view.alpha), item.half, window)
+
     return SemanticSample(
         image=_draw_image(view, frame, rng, augmentation),
         parts=_part_map(labeled, view_index, view, frame),
@@ -92,6 +93,7 @@ def _draw_image(
     rgba[:3] = rgba[:3] * share + background * (1 - share)
     rgba[:3] *= mask > 0
     rgba[3] = mask
+
     return rgba
 
 
@@ -106,4 +108,5 @@ def _part_map(
     row, column = stored_pixels(stored, view)
     is_within = (np.abs(stored) < 1).all(axis=1)
     groups = np.where(is_within, labeled.groups[numbers[row, column]], NONE)
+
     return groups.reshape(PARTS_SIDE, PARTS_SIDE)

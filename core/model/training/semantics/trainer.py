@@ -228,6 +228,7 @@ class SemanticTrainer:
         trained = self.config.training.heads
         losses: dict[str, Tensor] = {}
         total = torch.zeros((), device=self.device)
+
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
             masks = batch.images[:, 3:]
             if "family" in trained:
@@ -241,6 +242,7 @@ class SemanticTrainer:
                 losses["parts"] = entropy
                 losses["dice"] = dice
                 total = total + weights.parts * entropy + weights.dice * dice
+
             if "draws" in trained:
                 draw_logits = self.heads.draws(maps, batch.draws).float()
                 losses["draws"] = self._draw_loss(draw_logits, batch)
@@ -250,6 +252,7 @@ class SemanticTrainer:
                 losses.update(self._embedding_losses(vectors, batch))
                 total = total + weights.embedding * losses["views"]
                 total = total + weights.alike * losses["alike"]
+
         losses["all"] = total
         return losses
 
@@ -296,6 +299,7 @@ class SemanticTrainer:
             values.append(self.heads.log_scale)
         decaying = [value for value in values if value.dim() > 1]
         others = [value for value in values if value.dim() <= 1]
+
         return [
             {"params": decaying, "weight_decay": self.config.training.weight_decay},
             {"params": others, "weight_decay": 0.0},
@@ -338,6 +342,7 @@ def base_config(trunk: ImageTrunk) -> SemanticsConfig:
     for family, targets in draw_targets().items():
         if family in families:
             draws[family] = targets
+
     return SemanticsConfig(
         trunk_channels=trunk.channels,
         trunk=trunk.fingerprint(),
@@ -363,6 +368,7 @@ def class_weights(objects: Sequence[LabeledObject], config: SemanticsConfig) -> 
             numbers = np.bincount(item.item.parts(0).ravel(), minlength=256)
             is_group = item.groups >= 0
             np.add.at(groups, item.groups[is_group], numbers[is_group])
+
     return ClassWeights(_rarity_weights(families), _rarity_weights(groups))
 
 
@@ -393,6 +399,7 @@ def _train_alone(
     records = [item.item.record for item in objects]
     judged = load_judged(datasets, heads.config, config.training.validation)
     unseen = UnseenObjects(judged, draw_counts(records, heads.config))
+
     if "parts" in config.training.heads and all(item.groups is None for item in objects):
         raise DatasetError(
             "None of the training sets has parts of procedural objects. Render one with --parts"
@@ -408,6 +415,7 @@ def _train_alone(
         objects, heads.config, config.training.seed, config.sampling, config.augmentation
     )
     yield from _steps(run, trainer, source, unseen)
+
     return run / WEIGHTS
 
 
@@ -461,6 +469,7 @@ def calibrated(config: SemanticsConfig, scores: MeaningScores) -> SemanticsConfi
         loss = torch.nn.functional.cross_entropy(logits / temperature, families)
         losses.append(float(loss))
     best = temperatures[int(np.argmin(losses))]
+
     return replace(config, known_margin=threshold, temperature=best)
 
 
@@ -475,11 +484,13 @@ def _first_heads(trunk: ImageTrunk, trained: Sequence[str], start: Path | None) 
         return SemanticHeads(base_config(trunk))
     stored, state = load_part(HEADS, start)
     config = SemanticsConfig.from_dict(stored)
+
     if config.trunk != trunk.fingerprint():
         raise DatasetError(
             f"The heads in {start} were trained for other weights of reconstruction. Train "
             f"{', '.join(trained)} from the beginning, without --start"
         )
+
     heads = SemanticHeads(config)
     heads.load_state_dict(state)
     return heads
@@ -512,6 +523,7 @@ def _steps(
         yield from steps_until_stopped(trainer, batches, plan)
         trainer.save(run / CHECKPOINT)
         _validate(run, trainer, unseen, log)
+
     stop.remove()
 
 

@@ -127,6 +127,7 @@ def evaluate_meaning(
     is_known = batch.known
     margins = known_margin(rendered.logits[is_known])
     calibration = (rendered.logits[is_known], batch.families[is_known])
+
     return MeaningScores(values, margins.numpy(), calibration)
 
 
@@ -159,11 +160,13 @@ def _look(
     trunk, heads, mixed = networks
     device = next(heads.parameters()).device
     parts = []
+
     for first in range(0, len(objects), _CHUNK):
         some = objects[first : first + _CHUNK]
         samples = _samples(some, views[first : first + _CHUNK], augmentation)
         batch = collate(some, samples, heads.config).to(device)
         masks = batch.images[:, 3:]
+
         with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
             maps = trunk(batch.images)
             looked = (
@@ -174,6 +177,7 @@ def _look(
                 heads.parts(maps, batch.images).argmax(1),
                 heads.draws(maps, batch.draws),
             )
+
         parts.append([values.cpu() for values in looked])
 
     # Families have different numbers of draws: their logits are filled up.
@@ -185,6 +189,7 @@ def _look(
             columns = [_filled_up(values, longest) for values in columns]
         merged = torch.cat(columns)
         joined.append(merged.float() if merged.is_floating_point() else merged)
+
     return LookedAt(*joined)
 
 
@@ -208,6 +213,7 @@ def _gallery_view(kinds: Sequence[str], place: int) -> int:
     if rank < len(matching):
         return matching[rank]
     others = [index for index in range(len(kinds)) if index != query] or [query]
+
     return others[place % len(others)]
 
 
@@ -240,12 +246,14 @@ def _family_scores(
     }
     held_out = torch.tensor([item.item.family in HELD_OUT_FAMILIES for item in objects])
     other = torch.tensor([family_of(item.item.record) == OTHER for item in objects])
+
     for name, unknown in (("held_out", held_out), ("other", other)):
         if unknown.any() and batch.known.any():
             known = batch.known & procedural
             for suffix, values in measures.items():
                 auroc = _auroc(values[known], values[unknown])
                 scores[f"unknown_auroc_{name}{suffix}"] = auroc
+
     return scores
 
 
@@ -302,6 +310,7 @@ def _group_scores(truth: Tensor, predicted: Tensor, groups: int) -> dict[str, fl
     union = confusion.sum(0) + confusion.sum(1) - overlap
     is_present = confusion.sum(1) > 0
     largest = confusion.sum(1).max() / confusion.sum()
+
     return {
         "part_miou": float((overlap / union.clamp_min(1))[is_present].mean()),
         "part_accuracy": float(overlap.sum() / confusion.sum()),
@@ -326,6 +335,7 @@ def _draw_scores(
     usual_errors: list[float] = []
     hits: list[bool] = []
     usual_hits: list[bool] = []
+
     for image, column in (batch.classes >= 0).nonzero().tolist():
         draw = int(batch.draws[image, column])
         truth = int(batch.classes[image, column])
@@ -368,6 +378,7 @@ def _retrieval_scores(
         "_colors": lambda looked: _color_features(looked.images),
     }
     scores = {}
+
     for suffix, feature in features.items():
         views = np.stack([feature(looked) for looked in gallery])
         for kind, looked in queries.items():
@@ -377,6 +388,7 @@ def _retrieval_scores(
             better = ((similarity > right[:, None]) & is_other).sum(1)
             for count in (1, 5):
                 scores[f"recall{count}_{kind}{suffix}"] = float((better < count).mean())
+
     return scores
 
 

@@ -49,6 +49,7 @@ def score_completion(
         }
         for name, answer in answers.items():
             scores[name].append(_hidden_f_score(answer, field, np.array(shape.size)))
+
     return {f"{name}_hidden_f2": float(np.mean(values)) for name, values in scores.items()}
 
 
@@ -78,6 +79,7 @@ def _hidden_f_score(
         return float(len(points) == len(true_points))
     precision = (nearest_distance(points, true_points)[0] < _THRESHOLD).mean()
     recall = (nearest_distance(true_points, points)[0] < _THRESHOLD).mean()
+
     return float(2 * precision * recall / max(precision + recall, 1e-9))
 
 

@@ -32,11 +32,13 @@ def load_run(run: Path) -> tuple[str, GeneratorSizes, ShapeGenerator]:
     codes = run_codes(run)
     path = run / CHECKPOINT
     state = read_checkpoint(path, "cpu", ("average", "config"))
+
     with blame_checkpoint(path):
         config = updated(GeneratorRunConfig(), state["config"])
         kind = config.training.kind
         network = new_network(kind, config.sizes)
         network.load_state_dict(state["average"])
+
     basis = code_basis(codes.codes, config.sizes.numbers)
     network = network.eval().requires_grad_(False)
     return kind, config.sizes, _with_basis(network, basis)
@@ -54,6 +56,7 @@ def fit_generator(kind: str, codes: CodeSet, numbers: int) -> ShapeGenerator:
     reduced = basis.reduce(codes.codes)
     known = CodeSet(reduced, codes.labels)
     mixture: FactorMixture
+
     if kind == "gaussian":
         mixture = fit_gaussians(known)
     elif kind == "mixture":
@@ -65,6 +68,7 @@ def fit_generator(kind: str, codes: CodeSet, numbers: int) -> ShapeGenerator:
         _, width = fit_kernels(part, reduced[is_held_out])
         mixture, _ = fit_kernels(known, reduced[:1])
         mixture.deviation.fill_(width)
+
     return _with_basis(mixture, basis)
 
 

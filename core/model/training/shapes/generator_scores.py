@@ -86,6 +86,7 @@ def compare_sets(
     is_made = np.arange(len(rows)) < len(within_made)
     same = is_made[rows.argmin(1)] == is_made
     copying = made.chamfer(training).min(1).mean() / reference.chamfer(training).min(1).mean()
+
     return coverage, distance, float(same.mean()), float(copying)
 
 
@@ -112,6 +113,7 @@ def score_generator(
         fields.append(space.decode(code.latent))
         sizes.append(code.box.size)
         yield Progress(index / len(labels), "Making shapes")
+
     made = shape_set(fields, sizes)
     coverage, distance, neighbor, copying = compare_sets(made, *sets)
     one_component, closed = _inspect(fields[:_INSPECTED])
@@ -136,6 +138,7 @@ def shape_set(
     rng = np.random.default_rng(0)
     spreads = []
     distances = []
+
     for field, size in zip(fields, sizes, strict=True):
         points, _ = surface_points(field, _POINTS, rng)
         if not len(points):  # as far as can be from any other
@@ -146,6 +149,7 @@ def shape_set(
         index = np.rint(cells).astype(np.int64).clip(0, _SIDE - 1)
         marked[tuple(index.T)] = True
         distances.append(unsigned_distance(marked, _CUBE / _SIDE, _CUBE).ravel())
+
     return ShapeSet(np.stack(spreads), np.stack(distances).astype(np.float32))
 
 
@@ -154,12 +158,14 @@ def _spread(cells: NDArray[np.float64]) -> NDArray[np.float32]:
     lower = np.floor(cells).astype(np.int64).clip(0, _SIDE - 2)
     share = (cells - lower).clip(0, 1)
     total = np.zeros(_SIDE**3)
+
     for corner in range(8):
         offset = np.array((corner & 1, corner >> 1 & 1, corner >> 2 & 1))
         weight = np.where(offset == 1, share, 1 - share).prod(1)
         index = lower + offset
         flat = (index[:, 0] * _SIDE + index[:, 1]) * _SIDE + index[:, 2]
         total += np.bincount(flat, weight, _SIDE**3)
+
     return (total / len(cells)).astype(np.float32)
 
 
@@ -175,4 +181,5 @@ def _inspect(fields: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
         report = check_topology(surface_nets(field))
         single.append(report.pieces == 1)
         closed.append(report.boundary == 0)
+
     return float(np.mean(single)), float(np.mean(closed))

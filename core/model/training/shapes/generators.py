@@ -102,12 +102,14 @@ class GeneratorTrainer:
         self.critic: CodeCritic | None = None
         self.network: nn.Module
         betas = (0.9, 0.98)
+
         if training.kind == "flow":
             self.network = CodeFlow(config.sizes)
         else:
             self.network = CodeGenerator(config.sizes)
             self.critic = CodeCritic(config.sizes)
             betas = (0.0, 0.99)  # momentum makes the pair circle each other
+
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self._optimizers = [torch.optim.Adam(self.network.parameters(), betas=betas)]
         if self.critic is not None:
@@ -128,6 +130,7 @@ class GeneratorTrainer:
             self._update(loss, self.network, 0)
         else:
             losses = self._adversarial_step(self.critic, codes, labels)
+
         self.step += 1
         update_ema(self.average, self.network, self.config.training.average, self.step)
         return {name: float(loss.detach()) for name, loss in losses.items()}
@@ -174,6 +177,7 @@ class GeneratorTrainer:
         weights = self.config.adversarial
         generator: CodeGenerator = self.network  # type: ignore[assignment]
         is_relativistic = self.config.training.kind == "r3gan"
+
         for real, label in zip(codes, labels, strict=True):
             with torch.no_grad():
                 made = make_codes(generator, label)
@@ -189,6 +193,7 @@ class GeneratorTrainer:
             generator_loss = relativistic_generator_loss(critic, codes[0], made, labels[0])
         else:
             generator_loss = -critic(made, labels[0]).mean()
+
         self._update(generator_loss, generator, 0)
         critic.requires_grad_(True)
         return {"all": generator_loss, "critic": loss}
@@ -294,6 +299,7 @@ def draw_codes(codes: CodeSet, trainer: GeneratorTrainer) -> tuple[Tensor, Tenso
     values = codes.codes[chosen]
     values = values + training.noise * rng.standard_normal(values.shape, np.float32)
     shape = (trainer.batches_a_step(), training.batch)
+
     return (
         torch.from_numpy(values).reshape(*shape, -1),
         torch.from_numpy(labels).reshape(shape),
@@ -306,6 +312,7 @@ def _steps(run: Path, trainer: GeneratorTrainer, codes: CodeSet) -> Task[None]:
     stop = StopFile(run)
     reduced = reduced_codes(codes, trainer.config.sizes.numbers)
     saved = time.monotonic()
+
     with DenseLog(run, trainer.step, training.batch, 0.0) as log:
         while trainer.step < training.steps:
             began = time.perf_counter()
@@ -321,6 +328,7 @@ def _steps(run: Path, trainer: GeneratorTrainer, codes: CodeSet) -> Task[None]:
             yield Progress(0.1 + 0.9 * trainer.step / training.steps, text)
             if stopped:
                 break
+
     trainer.save(run / CHECKPOINT)
     stop.remove()
 

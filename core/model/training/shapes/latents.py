@@ -81,12 +81,14 @@ def encode_shapes(
         raise DatasetError("The store has no shapes of this split")
     codes = []
     labels = []
+
     for start in range(0, len(shapes), _BATCH):
         part = shapes[start : start + _BATCH]
         for flip in (False, True) if mirror else (False,):
             codes.append(_encode_part(network, store, part, flip))
             labels += [class_index(shape.family) for shape in part]
         yield Progress(start / len(shapes), "Encoding the shapes")
+
     return CodeSet(np.concatenate(codes), np.array(labels, np.int64))
 
 
@@ -109,6 +111,7 @@ def code_basis(codes: NDArray[np.float32], count: int) -> CodeBasis:
     weighted = (codes - mean) * _weights(codes.shape[1])
     _, lengths, directions = np.linalg.svd(weighted, full_matrices=False)
     deviation = lengths[:count] / np.sqrt(max(len(codes) - 1, 1))
+
     return CodeBasis(
         mean=mean,
         components=np.ascontiguousarray(directions[:count]),
@@ -137,6 +140,7 @@ def _encode_part(
             normals = mirrored(normals)
         inputs.append(splat_points(points, normals))
         boxes.append(np.log(np.array(shape.size, np.float32)))
+
     is_mixed = has_native_bfloat16(torch.device("cpu"))
     with torch.autocast("cpu", torch.bfloat16, enabled=is_mixed):
         latents = network.encoder(torch.from_numpy(np.stack(inputs))).mean

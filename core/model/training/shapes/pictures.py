@@ -98,6 +98,7 @@ def draw_generator(
         )
         codes = generator.codes(label, _MADE, 0)
         rows += _made(space, store, codes, (name, members, known))
+
     write_contact_sheet(path, rows, _PIXELS, 2)
 
 
@@ -114,6 +115,7 @@ def picture(mesh: MeshArrays | None) -> Picture:
     shade = 0.35 + 0.6 * (normals @ _LIGHT).clip(0, 1)
     image[..., :3] = shade[..., None] * np.array((0.75, 0.8, 0.9))
     image[..., 3] = depth > 0
+
     return image
 
 
@@ -143,10 +145,12 @@ def _completion(space: ShapeSpace, store: ShapeStore, shape: StoredShape) -> Row
     surface = front_half(store, shape)
     code = run_to_end(complete_surface(space, surface))
     true = _true_mesh(store, shape)
+
     try:
         completed: MeshArrays | None = completed_mesh(space, surface, code)
     except MeshError:
         completed = None
+
     images = [picture(true), picture(completed), picture(_turned(true))]
     images.append(picture(_turned(completed) if completed is not None else None))
     return f"{shape.name}: true, completed front half, both from behind", images

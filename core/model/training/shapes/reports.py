@@ -56,6 +56,7 @@ def shape_space_report(
     scores.update((yield from subtask(completing, 0.5, 1.0)))
     lines = [f"{len(chosen)} shapes of the split {split}"]
     lines += [f"{name:<24}{value:.4f}" for name, value in scores.items()]
+
     return "\n".join(lines)
 
 
@@ -103,6 +104,7 @@ def generator_report(config: GeneratorReportConfig) -> Task[str]:
     lines = [f"{len(reference)} reference shapes, {len(training)} training shapes"]
     names = [item.name for item in fields(GeneratorScores)]
     lines.append(f"{'':<12}" + "".join(f"{name:>15}" for name in names))
+
     for index, (name, generator) in enumerate(generators.items()):
         start = 0.2 + 0.8 * index / len(generators)
         rows = []
@@ -112,6 +114,7 @@ def generator_report(config: GeneratorReportConfig) -> Task[str]:
             rows.append(astuple(scores))
         means = np.mean(rows, axis=0)
         lines.append(f"{name:<12}" + "".join(f"{value:15.4f}" for value in means))
+
     return "\n".join(lines)
 
 

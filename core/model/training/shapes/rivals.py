@@ -51,6 +51,7 @@ class Rivals:
             weight = known[::2, ::2, ::2].ravel().astype(np.float32)
         best = np.inf
         nearest = self.shapes[0]
+
         for start in range(0, len(self.fields), 256):
             part = self.fields[start : start + 256].astype(np.float32)
             difference = ((part - coarse) ** 2) @ weight
@@ -58,6 +59,7 @@ class Rivals:
             if difference[index] < best:
                 best = float(difference[index])
                 nearest = self.shapes[start + index]
+
         return nearest
 
 
@@ -84,6 +86,7 @@ def fit_rivals(
     kept = np.argsort(values)[::-1][:count]
     kept = kept[values[kept] > 1e-6 * values.max()]
     components = (vectors[:, kept].T @ centered) / np.sqrt(values[kept])[:, None]
+
     return Rivals(mean, components.astype(np.float32), fields.astype(np.float16), shapes)
 
 

@@ -94,6 +94,7 @@ def draw_batch(request: BatchRequest, step: int) -> ShapeBatch:
     rng = np.random.default_rng((request.seed, step))
     inputs = []
     fields = []
+
     for index in rng.integers(len(request.shapes), size=request.batch):
         shape = request.shapes[index]
         field = request.store.field(shape)
@@ -101,6 +102,7 @@ def draw_batch(request: BatchRequest, step: int) -> ShapeBatch:
         field, points, normals = turned(field, points, normals, request.corruption, rng)
         inputs.append(corrupt(points, normals, request.corruption, rng))
         fields.append(field)
+
     noise = rng.standard_normal(request.latent_shape, np.float32)
     return ShapeBatch(
         points=torch.from_numpy(np.stack(inputs)),
@@ -132,6 +134,7 @@ def turned(
             field = np.swapaxes(field, 0, 1)[::-1]
             points = _quarter_turn(points)
             normals = _quarter_turn(normals)
+
     return np.ascontiguousarray(field), points, normals
 
 
@@ -202,6 +205,7 @@ def _beyond_plane(
     low = float(heights.min())
     high = float(heights.max())
     level = low + (high - low) * rng.uniform(*config.cut)
+
     return heights < level, cell_centers() @ direction > level
 
 
@@ -212,11 +216,13 @@ def _within_balls(
     kept = np.ones(len(points), bool)
     missing = np.zeros((SPLAT_SIDE,) * 3, bool)
     centers = cell_centers()
+
     for _ in range(int(rng.integers(1, config.ball_count + 1))):
         middle = points[rng.integers(len(points))]
         radius = rng.uniform(*config.ball_radius)
         kept &= np.linalg.norm(points - middle, axis=1) > radius
         missing |= np.linalg.norm(centers - middle, axis=-1) < radius
+
     return kept, missing
 
 

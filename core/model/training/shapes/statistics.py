@@ -43,6 +43,7 @@ def fit_mixture(codes: CodeSet, count: int = _CLUSTERS) -> FactorMixture:
     weights[ANY_CLASS] = np.bincount(cluster, minlength=count)
     weights += 1e-6
     mixture.weights.copy_(torch.from_numpy(weights))
+
     return mixture
 
 
@@ -55,6 +56,7 @@ def fit_kernels(codes: CodeSet, held_out: Floats) -> tuple[FactorMixture, float]
     """
     best = max(_WIDTHS, key=lambda width: _kernel_likelihood(codes.codes, held_out, width))
     count, numbers = codes.codes.shape
+
     # A factor of zeros, since weights files hold no empty tensors.
     mixture = FactorMixture(count, 1, numbers, ANY_CLASS)
     mixture.means.copy_(torch.from_numpy(codes.codes))
@@ -63,6 +65,7 @@ def fit_kernels(codes: CodeSet, held_out: Floats) -> tuple[FactorMixture, float]
     weights[codes.labels, np.arange(count)] = 1.0
     weights[ANY_CLASS] = 1.0
     mixture.weights.copy_(torch.from_numpy(weights))
+
     return mixture, best
 
 
@@ -78,6 +81,7 @@ def _fit_factors(codes: Floats, members: list[NDArray[np.int64]]) -> FactorMixtu
         factors = directions[:_RANK] * scale[:, None]
         mixture.means[index] = torch.from_numpy(mean)
         mixture.factors[index, : len(factors)] = torch.from_numpy(factors)
+
     deviation = np.sqrt(_SHRINKAGE) * codes.std(0)
     mixture.deviation.copy_(torch.from_numpy(deviation))
     return mixture
@@ -89,12 +93,14 @@ def _clusters(codes: Floats, count: int) -> NDArray[np.int64]:
     data = torch.from_numpy(codes)
     centers = data[rng.choice(len(codes), count, replace=False)].clone()
     cluster = torch.zeros(len(codes), dtype=torch.int64)
+
     for _ in range(_KMEANS_ROUNDS):
         cluster = torch.cdist(data, centers).argmin(1)
         for index in range(count):
             group = data[cluster == index]
             if len(group):
                 centers[index] = group.mean(0)
+
     return cluster.numpy()
 
 

@@ -191,6 +191,7 @@ def _require_same_request(path: Path, request: StoreRequest) -> None:
         known = json.loads(path.read_text(encoding="utf-8"))["request"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{path} is damaged. Delete the folder; it is made again") from error
+
     if known != request.as_dict():
         raise DatasetError(
             f"{path.parent} was made of other training sets or families. Choose another folder"
@@ -222,6 +223,7 @@ def _made_sources(request: StoreRequest) -> list[ShapeSource]:
         elif position >= _TRAIN_SHARE:
             split = "validation"
         sources.append(ShapeSource(name, family, split, seed=seed))
+
     return sources
 
 
@@ -240,10 +242,12 @@ def _fill_rows(folder: Path, sources: Sequence[ShapeSource]) -> Task[None]:
     fields = _open_rows(folder / "fields.npy", (len(sources), *(FIELD_SIDE,) * 3), np.int8)
     points = _open_rows(folder / "points.npy", (len(sources), POINT_COUNT, 6), np.float16)
     count = len(fields)
+
     with closing(LineFile(folder / "rows.jsonl")) as lines:
         done = [json.loads(line) for line in read_complete_lines(folder / "rows.jsonl")]
         names = {(entry["name"], entry["split"]) for entry in done}
         missing = [source for source in sources if (source.name, source.split) not in names]
+
         for row, source in zip(range(len(done), count), missing, strict=False):
             shape = _compute_shape(source)
             size: list[float] = []
@@ -256,6 +260,7 @@ def _fill_rows(folder: Path, sources: Sequence[ShapeSource]) -> Task[None]:
             entry = {"name": source.name, "family": source.family, "split": source.split}
             lines.write_line(json.dumps({**entry, "row": row, "size": size}))
             yield Progress((row + 1) / count, f"{row + 1} of {count} shapes")
+
     fields.flush()
     points.flush()
 
@@ -281,6 +286,7 @@ def _compute_shape(
             field, box = _field_of_made(source)
     except MeshError:
         return None
+
     if (field > 0).sum() < _LEAST_INSIDE:
         return None
     rng = np.random.default_rng(int.from_bytes(hash_key(source.name)[:4], "big"))
@@ -314,9 +320,11 @@ def _field_of_made(source: ShapeSource) -> tuple[NDArray[np.float32], ShapeBox]:
     vertices = []
     triangles = []
     start = 0
+
     for part in made.parts:
         vertices.append(part.mesh.vertices)
         triangles.append(part.mesh.to_triangles() + start)
         start += len(part.mesh.vertices)
+
     solid = OrientedSolid(np.concatenate(vertices).astype(float), np.concatenate(triangles), 0.0)
     return solid_field(solid)

@@ -134,6 +134,7 @@ class ShapeTrainer:
         self._optimizer.zero_grad(set_to_none=True)
         self.step += 1
         update_ema(self.average, self.network, config.average, self.step)
+
         return loss_values(losses)
 
     def learning_rate(self) -> float:
@@ -209,6 +210,7 @@ def train_shapes(run: Path, config: ShapeRunConfig, request: StoreRequest) -> Ta
         if checkpoint.exists():
             trainer.load(checkpoint)
         yield from _steps(run, trainer, data)
+
         return checkpoint
 
 

@@ -44,6 +44,7 @@ def validate_shapes(
         predicted = decode_points(network, half_input(points, normals))
         scores["half_iou"].append(iou(predicted > 0, field > 0))
         scores["hidden_iou"].append(iou(predicted[hidden] > 0, field[hidden] > 0))
+
     return {name: float(np.mean(values)) for name, values in scores.items()}
 
 
@@ -85,6 +86,7 @@ def rival_scores(
             field = store.field(shape)
             ious.append(iou(function(field)[hidden] > 0, field[hidden] > 0))
         scores[f"{name}_hidden_iou"] = float(np.mean(ious))
+
     return scores
 
 
@@ -130,4 +132,5 @@ def chamfer(first: Field, second: Field, count: int = _CHAMFER_POINTS) -> float:
         return 1.0
     there, _ = nearest_distance(points, others)
     back, _ = nearest_distance(others, points)
+
     return float(there.mean() + back.mean()) / 2
