@@ -25,7 +25,7 @@ from ...inference.weights import load_weights
 from ...networks.dense_single_view import DenseOutput, DenseSingleViewNetwork
 from ...networks.dense_trunk import CONDITIONS, IMAGE_CHANNELS, DenseConfig
 from ...networks.pyramid_trunk import PyramidTrunk
-from ..checkpoints import blame_checkpoint, read_checkpoint, write_checkpoint
+from ..checkpoints import Stored, load_parts, save_parts
 from ..config_file import MAY_CHANGE, check_run_config
 from ..ema import update_ema
 from ..loop import (
@@ -158,17 +158,7 @@ class DenseTrainer:
 
     def save(self, path: Path) -> None:
         """Write everything that a resumed run needs, whole or not at all."""
-        write_checkpoint(
-            path,
-            {
-                "step": self.step,
-                "network": self.network.state_dict(),
-                "prototypes": self.prototypes.state_dict(),
-                "average": self.average.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
-                "config": self.config.as_dict(),
-            },
-        )
+        save_parts(path, self.step, self._stored_parts(), config=self.config.as_dict())
 
     def load(self, path: Path) -> None:
         """Go on from what :meth:`save` wrote, on whatever device it was.
@@ -176,14 +166,16 @@ class DenseTrainer:
         Raises:
             DatasetError: there is no checkpoint, or it is of another network.
         """
-        entries = ("step", "network", "prototypes", "average", "optimizer")
-        state = read_checkpoint(path, self.device, entries)
-        with blame_checkpoint(path):
-            self.network.load_state_dict(state["network"])
-            self.prototypes.load_state_dict(state["prototypes"])
-            self.average.load_state_dict(state["average"])
-            self._optimizer.load_state_dict(state["optimizer"])
-            self.step = int(state["step"])
+        self.step = load_parts(path, self._stored_parts(), self.device)
+
+    def _stored_parts(self) -> dict[str, Stored]:
+        """Return all that a checkpoint holds besides the step and the settings, by its keys."""
+        return {
+            "network": self.network,
+            "prototypes": self.prototypes,
+            "average": self.average,
+            "optimizer": self._optimizer,
+        }
 
     def _groups(self) -> list[dict[str, Any]]:
         """Return weights of convolutions and linear layers, which decay, and all others."""

@@ -30,7 +30,7 @@ from ...inference.meaning.semantics import load_trunk
 from ...inference.meaning_weights import HEADS, load_part, save_part
 from ...networks.image_trunk import ImageTrunk, TrunkMaps
 from ...networks.semantics import OTHER, SemanticHeads, SemanticsConfig
-from ..checkpoints import blame_checkpoint, read_checkpoint, write_checkpoint
+from ..checkpoints import Stored, load_parts, save_parts
 from ..config_file import MAY_CHANGE, check_run_config
 from ..dense.images import AugmentationConfig
 from ..dense.log import DenseLog
@@ -197,16 +197,7 @@ class SemanticTrainer:
 
     def save(self, path: Path) -> None:
         """Write everything that a resumed run needs, whole or not at all."""
-        write_checkpoint(
-            path,
-            {
-                "step": self.step,
-                "heads": self.heads.state_dict(),
-                "average": self.average.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
-                "config": self.config.as_dict(),
-            },
-        )
+        save_parts(path, self.step, self._stored_parts(), config=self.config.as_dict())
 
     def load(self, path: Path) -> None:
         """Go on from what :meth:`save` wrote.
@@ -214,13 +205,15 @@ class SemanticTrainer:
         Raises:
             DatasetError: There is no checkpoint, or it is of other heads.
         """
-        entries = ("step", "heads", "average", "optimizer")
-        state = read_checkpoint(path, self.device, entries)
-        with blame_checkpoint(path):
-            self.heads.load_state_dict(state["heads"])
-            self.average.load_state_dict(state["average"])
-            self._optimizer.load_state_dict(state["optimizer"])
-            self.step = int(state["step"])
+        self.step = load_parts(path, self._stored_parts(), self.device)
+
+    def _stored_parts(self) -> dict[str, Stored]:
+        """Return all that a checkpoint holds besides the step and the settings, by its keys."""
+        return {
+            "heads": self.heads,
+            "average": self.average,
+            "optimizer": self._optimizer,
+        }
 
     def _losses(self, batch: SemanticBatch, maps: TrunkMaps) -> dict[str, Tensor]:
         """Return the losses of ``batch`` by name, "all" last."""

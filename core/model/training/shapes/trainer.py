@@ -22,7 +22,7 @@ from ....errors import DatasetError
 from ....geometry.shape_cube.splatting import POINT_CHANNELS, SPLAT_SIDE
 from ....jobs.task import Task, subtask
 from ...networks.shape_autoencoder import ShapeAutoencoder, ShapeSpaceConfig
-from ..checkpoints import blame_checkpoint, read_checkpoint, write_checkpoint
+from ..checkpoints import Stored, load_parts, save_parts
 from ..config_file import MAY_CHANGE, check_run_config
 from ..dense.log import DenseLog, dense_log_lines
 from ..ema import update_ema
@@ -143,14 +143,7 @@ class ShapeTrainer:
 
     def save(self, path: Path) -> None:
         """Write everything that a resumed run needs, whole or not at all."""
-        state = {
-            "step": self.step,
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "config": self.config.as_dict(),
-        }
-        write_checkpoint(path, state)
+        save_parts(path, self.step, self._stored_parts(), config=self.config.as_dict())
 
     def load(self, path: Path) -> None:
         """Continue from what :meth:`save` wrote.
@@ -158,13 +151,15 @@ class ShapeTrainer:
         Raises:
             DatasetError: there is no checkpoint, or it is of another network.
         """
-        entries = ("step", "network", "average", "optimizer")
-        state = read_checkpoint(path, self.device, entries)
-        with blame_checkpoint(path):
-            self.network.load_state_dict(state["network"])
-            self.average.load_state_dict(state["average"])
-            self._optimizer.load_state_dict(state["optimizer"])
-            self.step = int(state["step"])
+        self.step = load_parts(path, self._stored_parts(), self.device)
+
+    def _stored_parts(self) -> dict[str, Stored]:
+        """Return all that a checkpoint holds besides the step and the settings, by its keys."""
+        return {
+            "network": self.network,
+            "average": self.average,
+            "optimizer": self._optimizer,
+        }
 
 
 @dataclass(frozen=True)
