@@ -45,6 +45,7 @@ def list_files(root: Path, suffixes: Collection[str]) -> list[Path]:
         raise LibraryError(f"There is no folder {root}")
     found = []
     for parent, folders, names in os.walk(root):
+        # os.walk goes into the folders that are left in its list.
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
@@ -96,6 +97,8 @@ class IndexBuilder:
             stamp: Of the file now. Without a digest its time and size decide, with one its content.
         """
         old = self._old_files.get(path)
+
+        # The same time and size, or the same content, also under another name.
         if old and stamp.is_same_time(old.stamp):
             return old
         if not stamp.digest:
@@ -112,6 +115,7 @@ class IndexBuilder:
             path: Of the file now.
             stamp: Of the file now.
         """
+        # The file as it is now, with the assets that it had.
         digest = stamp.digest or known.stamp.digest
         assets = known.assets
         if path != known.path:
@@ -120,6 +124,7 @@ class IndexBuilder:
             known, path=path, stamp=replace(stamp, digest=digest), assets=assets
         )
 
+        # Vectors and thumbnails go with the assets.
         for old_asset, asset in zip(known.assets, assets, strict=True):
             stored = self._old_stored.get(asset_id(known.path, old_asset))
             if stored:
@@ -140,6 +145,7 @@ class IndexBuilder:
             file: That stands for the scene.
             digests: Of its objects.
         """
+        # A scene has no time: its objects are compared by what they look like.
         stored_digests = {asset_key(asset): digest for asset, digest in digests.items()}
         old = self._old_files.get(file.path)
         self._files[file.path] = replace(file, digests=stored_digests)
@@ -176,6 +182,7 @@ class IndexBuilder:
             vectors: (V, D) of unit length.
             images: (V, S, S, 4) the views.
         """
+        # Half precision is enough for a search.
         thumbnail = compress_thumbnail(images[THUMBNAIL_VIEW])
         entry_id = asset_id(path, asset)
         self._stored[entry_id] = (vectors.astype(np.float16), thumbnail)
@@ -205,6 +212,7 @@ class IndexBuilder:
 
     def to_index(self) -> LibraryIndex:
         """Return the index of all that was kept and added so far."""
+        # In the order of files and of their assets.
         entries = tuple(self._entries())
         stored = [self._stored[entry.id] for entry in entries]
         view_count = len(view_directions())

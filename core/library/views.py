@@ -29,6 +29,7 @@ def view_cameras(vertices: NDArray[np.floating[Any]], size: int = SIZE) -> list[
         vertices: (V, 3) of the asset, meters.
         size: Of the square images, pixels.
     """
+    # First the six sides.
     low = vertices.min(axis=0).astype(float)
     high = vertices.max(axis=0).astype(float)
     cameras = side_cameras(tuple(SIDES), low, high, size)

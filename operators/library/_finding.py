@@ -74,6 +74,8 @@ def find_by_image(
     """
     yield Progress(0.0, "Reading")
     _require_indexes(indexes)
+
+    # An image of the open file was read on the main thread.
     if values is not None:
         query = replace(query, image=values.to_pixels())
     embedding = target.run(embedding_job.embed_image, query)
@@ -112,6 +114,8 @@ def find_by_mesh(
 
     if render.problem:
         raise MeshError(f"{query.asset.name}: {render.problem}")
+
+    # From the views to vectors.
     embedding = target.run(embedding_job.embed_mesh, render.images)
     vectors = yield from subtask(embedding, _EMBEDDED / 2, _EMBEDDED)
     return (yield from _search(vectors, indexes, count))

@@ -160,6 +160,8 @@ class _IndexRun:
     def update(self, rebuild: bool) -> Task[IndexReport]:
         """See :func:`index_library`."""
         begun = time.monotonic()
+
+        # What an index of another model holds is of no use.
         info = yield from self._target.run_anew(embedding_job.describe_embedding)
         old, reason = self._read_old(info.version, rebuild)
         root = str(self._source.root) if self._source.root.parts else ""
@@ -194,6 +196,8 @@ class _IndexRun:
         path = self._source.index
         if not path.exists():
             return None, ""
+
+        # What is no index is never replaced, not even if all is rendered again.
         if not is_index(path):
             raise LibraryError(f"{path} is not an index of a library. Choose another file")
         if rebuild:
@@ -222,6 +226,7 @@ class _IndexRun:
             yield Progress(_SCANNED * position / len(paths), "Comparing files")
             name = path.relative_to(self._source.root).as_posix()
             try:
+                # The content is read only where time or size have changed.
                 stamp = read_stamp(path)
                 known = self._builder.known_file(name, stamp)
                 if known is None:
@@ -246,6 +251,7 @@ class _IndexRun:
             yield Progress(start, name)
             path = self._source.root / name
 
+            # A file that is not known yet is listed first.
             if not self._builder.has_file(name):
                 try:
                     is_marked = self._source.kind == ASSETS
@@ -287,6 +293,7 @@ class _IndexRun:
         renders = yield from subtask(rendering, 0.0, _RENDERED)
         usable = []
 
+        # One that failed is noted, and not tried again until its file changes.
         for render in renders:
             if render.problem:
                 self._builder.note_problem(name, render.asset, render.problem)
@@ -310,6 +317,7 @@ class _IndexRun:
         """Render assets of a file; if that ends the process, one by one, to find which does."""
         root = path.parent if self._source.scene else self._source.root
         try:
+            # All at once, as long as none of them ends the process.
             return (yield from self._renderer.run(render_assets, path, root, list(assets)))
         except MeshError as error:
             if len(assets) == 1:

@@ -59,6 +59,7 @@ class AssetRenderer:
             MeshError: The file cannot be used: it is damaged, or takes too much time or memory.
             StartError: The process cannot be started.
         """
+        # A fresh process now and then.
         self._jobs += 1
         if self._jobs % _JOBS_PER_PROCESS == 0:
             self._pool.end_all()
@@ -87,6 +88,7 @@ class AssetRenderer:
 
         try:
             while True:
+                # Each new progress starts the clock anew.
                 progress = next(task)
                 if progress is not last_progress:
                     last_progress = progress

@@ -60,6 +60,8 @@ class LibraryChoice:
 
     def _asset_library_places(self) -> list[LibrarySource]:
         libraries = bpy.context.preferences.filepaths.asset_libraries
+
+        # One library, or all of them.
         chosen = [each for each in libraries if self.library in ("", each.name)]
         if not self.library:
             # Blender comes with a library in a folder that the user may never have made.

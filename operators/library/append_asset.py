@@ -60,6 +60,7 @@ class MAQUETTE_OT_append_asset(bpy.types.Operator):
             self.report({'ERROR'}, printable(f"{self.bl_label}: {error}"))
             return {'CANCELLED'}
 
+        # The new object is selected and in view.
         _results.select_only(context, objects, objects[0])
         placement.show_objects(context, objects)
         verb = "linked" if self.link else "appended"

@@ -70,6 +70,7 @@ class ShapeBox:
 
     def normals_to_unit(self, normals: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Return the unit normals (P, 3) in the cube of ``normals`` (P, 3)."""
+        # Normals are stretched by the inverse of what stretches points.
         stretched = normals * self.size
         length = np.linalg.norm(stretched, axis=1, keepdims=True)
         unit: NDArray[np.float64] = stretched / np.maximum(length, 1e-12)

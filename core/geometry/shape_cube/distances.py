@@ -55,6 +55,7 @@ def _squared_distance(marked: NDArray[np.bool_], spacing: Sequence[float], reach
     far = np.float32((2 * reach) ** 2)
     squared = np.where(marked, np.float32(0), far)
     for axis, step in enumerate(spacing):
+        # All lines along the axis, side by side.
         moved = np.moveaxis(squared, axis, 0)
         shape = moved.shape
         lines = np.ascontiguousarray(moved).reshape(shape[0], -1)
@@ -79,6 +80,7 @@ def _shifted_minimum(source: Field, step: float, reach: float) -> Field:
     last_shift = min(int(np.ceil(reach / step)) + 1, len(source) - 1)
 
     for shift in range(1, last_shift + 1):
+        # From both neighbors at this distance.
         np.add(source, np.float32((shift * step) ** 2), out=moved)
         np.minimum(nearest[shift:], moved[:-shift], out=nearest[shift:])
         np.minimum(nearest[:-shift], moved[shift:], out=nearest[:-shift])
@@ -100,12 +102,15 @@ def resample_field(
     values = np.pad(field, 1, constant_values=outside)
     target = field_coordinates()
     for axis in range(3):
+        # Where the points of the cube are among those of the field, padding included.
         place = (target - origin[axis]) / spacing[axis] + 1
         place = place.clip(0, values.shape[axis] - 1)
         lower = np.minimum(np.floor(place).astype(np.int64), values.shape[axis] - 2)
         shape = [1, 1, 1]
         shape[axis] = FIELD_SIDE
         share = (place - lower).reshape(shape).astype(np.float32)
+
+        # Linearly between the two neighbors.
         first = np.take(values, lower, axis)
         second = np.take(values, lower + 1, axis)
         values = first + share * (second - first)
@@ -132,12 +137,15 @@ def surface_points(
     positions = []
 
     for axis in range(3):
+        # Pairs of neighbors along the axis, one inside and one outside.
         values = np.moveaxis(field, axis, 0)
         differs = np.moveaxis(inside, axis, 0)
         index = np.argwhere(differs[1:] != differs[:-1])
         start = values[tuple(index.T)].astype(np.float64)
         index[:, 0] += 1
         end = values[tuple(index.T)].astype(np.float64)
+
+        # The place between them where a straight line crosses 0.
         crossing = index.astype(np.float64)
         crossing[:, 0] += start / (start - end) - 1
         order = [1, 2]
@@ -148,6 +156,7 @@ def surface_points(
     if not len(all_positions):
         return np.zeros((0, 3), np.float32), np.zeros((0, 3), np.float32)
 
+    # As many as wanted, some of them twice if need be.
     chosen = rng.permutation(len(all_positions))[:count]
     if len(chosen) < count:
         chosen = np.resize(chosen, count)
@@ -184,6 +193,7 @@ def interpolate(
     share = cells - lower
     result = np.zeros(len(cells), np.float32)
 
+    # Each of the eight corners gets the product of three linear weights.
     for corner in range(8):
         offset = np.array((corner & 1, corner >> 1 & 1, corner >> 2 & 1))
         weight = np.where(offset == 1, share, 1 - share).prod(1)

@@ -20,6 +20,7 @@ def unit_field(inside: NDArray[np.bool_], bounds: NDArray[np.float64]) -> NDArra
     Returns:
         (64, 64, 64) float32 truncated distance in -1..1, positive inside.
     """
+    # Cells of the grid are cubes, but the cube of the shape space is stretched.
     box = ShapeBox.of_bounds(bounds)
     extent = bounds[1] - bounds[0]
     cell = occupancy_grid.GROWN * float(extent.max()) / occupancy_grid.SIDE
@@ -33,6 +34,7 @@ def unit_field(inside: NDArray[np.bool_], bounds: NDArray[np.float64]) -> NDArra
     high = np.ceil(center + half).astype(int).clip(max=occupancy_grid.SIDE - 1)
     part = inside[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))]
 
+    # Distances at the cells, then at the points of the cube.
     distance = truncated_distance(part, spacing.tolist(), REACH)
     origin = (low - center) * spacing
     return resample_field(distance, origin.tolist(), spacing.tolist(), -REACH) / np.float32(REACH)
@@ -46,6 +48,8 @@ def solid_field(solid: OrientedSolid) -> tuple[NDArray[np.float32], ShapeBox]:
     """
     box = ShapeBox.of_points(solid.vertices)
     cell = CUBE_SIDE / _LATTICE
+
+    # Which cells of the cube are inside the stretched solid.
     unit = OrientedSolid(box.to_unit(solid.vertices), solid.triangles, solid.sheet_share)
     inside = inside_lattice(unit, np.full(3, -CUBE_SIDE / 2), cell, _LATTICE)
     distance = truncated_distance(inside, (cell, cell, cell), REACH)

@@ -32,6 +32,7 @@ def splat_points(
         the mean offset of the points from the cell's center in cells; their mean normal; and 1
         where a cell without points is known to be empty.
     """
+    # The cell of each point, and where in it the point is.
     cells = (points / CUBE_SIDE + 0.5) * SPLAT_SIDE
     index = np.floor(cells).astype(np.int64)
     within = ((index >= 0) & (index < SPLAT_SIDE)).all(1)

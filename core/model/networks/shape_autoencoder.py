@@ -95,6 +95,8 @@ class ShapeEncoder(nn.Module):
         x = self.stem(cells_to_channels(points, _PATCH))
         x = self.middle(self.down_middle(x))
         x = self.coarse(self.down_coarse(x))
+
+        # Statistics in float32, also where the layers compute in bfloat16.
         mean, log_variance = self.head(x).float().chunk(2, dim=1)
         return LatentDistribution(mean, log_variance.clamp(*_LOG_VARIANCE_RANGE))
 

@@ -46,6 +46,7 @@ class _ConditionedLayer(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """Return features (B, width)."""
+        # The condition decides how the features are read.
         shift, scale = self.modulation(F.silu(condition)).chunk(2, dim=-1)
         normal = F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift
         change: Tensor = self.second(F.silu(self.first(normal)))
@@ -146,6 +147,7 @@ class CodeFlow(nn.Module):
         """
         code = noise
         for step in range(steps):
+            # The velocity at the present time, for one step.
             time = torch.full((len(code),), step / steps)
             code = code + self(code, time, label) / steps
         return code
@@ -179,6 +181,8 @@ class FactorMixture(nn.Module):
         """Return codes (B, N) of class indices ``label`` (B,)."""
         means = self.means
         factors = self.factors
+
+        # A distribution by the weights of the class, then a point of it.
         chosen = torch.multinomial(self.weights[label], 1, generator=generator)[:, 0]
         coefficients = torch.randn(len(label), factors.shape[1], generator=generator)
         spread = torch.einsum("bk,bkn->bn", coefficients, factors[chosen])

@@ -150,6 +150,7 @@ def label_surface(
 
 def neighbor_pairs(triangles: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """Return the pairs (E, 2) of triangles (T, 3) that share an edge, each in both orders."""
+    # Each edge with its triangle, in the order of its vertices.
     edges = np.concatenate((triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]))
     edges = np.sort(edges, axis=1)
     faces = np.tile(np.arange(len(triangles)), 3)
@@ -173,6 +174,7 @@ def spread_over_surface(evidence: Floats, neighbors: NDArray[np.int64]) -> Float
         evidence: (T, G), 0 at faces that nothing is known of.
         neighbors: (E, 2) pairs of faces, each in both orders.
     """
+    # Begin with the faces of which something is known.
     total = evidence.sum(1, keepdims=True)
     values = np.divide(evidence, total, out=np.zeros_like(evidence), where=total > _LEAST_SEEN)
     is_known = total[:, 0] > _LEAST_SEEN
@@ -209,6 +211,7 @@ def without_islands(
     result = groups.copy()
     source, target = neighbors.T
     while True:
+        # Patches: faces of one group that are connected.
         is_inner = result[source] == result[target]
         patches = _components(len(result), neighbors[is_inner])
         is_small = np.bincount(patches, areas) < _LEAST_ISLAND * areas.sum()
@@ -218,6 +221,8 @@ def without_islands(
         is_border = is_small[patches[target]] & ~is_small[patches[source]]
         if not is_border.any():
             return result
+
+        # A small patch takes the group that most of its border has.
         island = patches[target[is_border]]
         winners = _most_frequent(island, result[source[is_border]], len(is_small))
         is_island = winners[patches] != _NO_WINNER
@@ -247,6 +252,7 @@ def _view_evidence(view: View, meaning: ImageMeaning, surface: _Surface, corners
         surface: Of the mesh.
         corners: (T, 3, 3) of its faces.
     """
+    # Faces that look at the camera and that nothing hides.
     directions = view.camera.directions_from(surface.centers)
     cosine = (surface.normals * directions).sum(1)
     buffer = render_depth(corners, view.camera)
@@ -260,6 +266,7 @@ def _view_evidence(view: View, meaning: ImageMeaning, surface: _Surface, corners
     pixels, _ = view.camera.project(surface.centers[is_seen])
     cells = ((pixels - corner) / window * side).astype(int).clip(0, side - 1)
 
+    # What is seen at a slant counts less.
     evidence = np.zeros((surface.count, len(meaning.groups)))
     groups = meaning.parts[cells[:, 1], cells[:, 0], 1:]
     evidence[is_seen] = groups * cosine[is_seen, None]
@@ -282,6 +289,7 @@ def _group_prior(families: dict[str, float], names: Sequence[str]) -> Floats:
         families: Their probabilities.
         names: Of the groups.
     """
+    # Each likely family vouches for its groups by its probability.
     prior = np.full(len(names), _PRIOR_FLOOR)
     ranked = sorted(families, key=lambda name: -families[name])
     unexplained = 1.0
@@ -292,6 +300,7 @@ def _group_prior(families: dict[str, float], names: Sequence[str]) -> Floats:
             has_group = np.isin(names, sorted(family_groups(family)))
             prior += families[family] * has_group
 
+    # The rest of the probability may be of any group.
     return np.minimum(prior + max(unexplained, 0.0), 1.0)
 
 
@@ -316,6 +325,7 @@ def _smoothed(values: Floats, is_seen: NDArray[np.bool_], neighbors: NDArray[np.
     kept = np.where(is_seen, _SEEN_SHARE, 0.0)[:, None]
 
     for _ in range(_SMOOTHINGS):
+        # The mean of a face and its neighbors, mixed with what was seen.
         sums = _sums_at(smooth[source], target, len(values)) + smooth
         mean = sums / (counts + 1)
         smooth = kept * values + (1 - kept) * mean
@@ -349,6 +359,7 @@ def _components(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     """
     labels = np.arange(count)
     while True:
+        # Each face takes the smallest number of its neighbors.
         smallest = labels.copy()
         np.minimum.at(smallest, pairs[:, 0], labels[pairs[:, 1]])
         smallest = smallest[smallest]  # jump over faces that have been joined already

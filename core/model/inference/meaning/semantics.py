@@ -122,6 +122,7 @@ def describe_window(
         families = _rank_families(logits, heads.config)
         draws = _predict_draws(maps, heads, [name for name, _ in families])
 
+    # The threshold was set on images of known families.
     margin = float(known_margin(logits[None]))
     return ImageMeaning(
         families=families,
@@ -297,6 +298,7 @@ def _predict_draws(
 
     draws = {}
     for row, family in enumerate(chosen):
+        # Bins beyond those of the draw have no probability.
         distributions = []
         for column, target in enumerate(targets[family]):
             probabilities = logits[row, column, : target.count].softmax(0)
@@ -313,6 +315,7 @@ def _with_background(parts: Tensor, mask: Tensor) -> NDArray[np.float32]:
         parts: (G, h, w) probabilities of the groups within the object.
         mask: (2 h, 2 w) in 0..1.
     """
+    # Pixels at the outline are both background and part.
     coverage = torch.nn.functional.avg_pool2d(mask[None], 2)
     joined = torch.cat((1 - coverage, parts * coverage))
     return joined.permute(1, 2, 0).contiguous().numpy()

@@ -104,6 +104,7 @@ def known_surface(
     """
     bounds = np.stack((points.min(0), points.max(0))).astype(float)
     if missing_side:
+        # The box of the complete shape reaches beyond the points at one end.
         axis, direction = SIDES[missing_side]
         extent = bounds[1, axis] - bounds[0, axis]
         end = 1 if direction > 0 else 0
@@ -133,6 +134,8 @@ def complete_surface(
         config: of the fitting.
     """
     config = config or CompletionConfig()
+
+    # The first guess, which the latent is kept near to.
     first = space.encode_points(surface.points, surface.normals, surface.known)
     start = torch.from_numpy(first)[None]
     latent = start.clone().requires_grad_()
@@ -143,6 +146,8 @@ def complete_surface(
 
     for step in range(config.steps):
         yield Progress(step / config.steps, "Completing")
+
+        # Other points at each step: all of them would take longer and gain nothing.
         chosen = torch.randint(len(points), (_POINTS_A_STEP,), generator=generator)
         with torch.enable_grad():
             values = torch.tanh(space.network.decoder(latent))
@@ -192,6 +197,7 @@ def with_known(field: NDArray[np.float32], surface: KnownSurface) -> NDArray[np.
     index = np.argwhere(is_near)
     places = field_coordinates()[index].astype(np.float32)
 
+    # The height over the plane at the nearest point, as far as that is near.
     distance, nearest = nearest_distance(places, surface.points)
     height = ((surface.points[nearest] - places) * surface.normals[nearest]).sum(1)
     weight = (2 * (1 - distance / (_KEPT_CELLS * spacing))).clip(0, 1)
@@ -240,6 +246,7 @@ def _surface_loss(values: Tensor, points: Tensor, normals: Tensor, offset: float
         normals: (P, 3).
         offset: distance of the points beside it, in truncations.
     """
+    # The field is 0 at the points, negative beyond them and positive behind.
     step = offset * REACH * normals
     places = torch.cat((points, points + step, points - step))
     targets = torch.cat(

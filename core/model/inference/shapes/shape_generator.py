@@ -65,6 +65,7 @@ class ShapeGenerator:
     @torch.no_grad()
     def _one(self, label: int, seeds: tuple[int, int]) -> Tensor:
         """Return the coefficients (1, K) of one code."""
+        # Random numbers of each code by itself, whatever else is made.
         number = int(np.random.SeedSequence(seeds).generate_state(1)[0])
         generator = torch.Generator().manual_seed(number)
         labels = torch.tensor([label])
@@ -81,6 +82,8 @@ class ShapeGenerator:
 def code_of_numbers(numbers: NDArray[np.float32]) -> ShapeCode:
     """Return the code of its numbers (N,): the flat latent and the logarithms of the sides."""
     latent = numbers[:-BOX_NUMBERS].reshape(-1, 4, 4, 4)
+
+    # Only ratios of the sides count: the longest one becomes 1.
     sides = numbers[-BOX_NUMBERS:].astype(float)
     sides = (sides - sides.max()).clip(_SMALLEST_LOG_SIDE, _LARGEST_LOG_SIDE)
     return ShapeCode(latent.astype(np.float32), ShapeBox(np.zeros(3), np.exp(sides)))
@@ -155,6 +158,7 @@ def generator_part(
         sizes: its ``GeneratorSizes`` as a dictionary.
         generator: to store.
     """
+    # A mixture is built by its number of distributions and their rank.
     shape = [1, 0]
     if isinstance(generator.network, FactorMixture):
         shape = list(generator.network.factors.shape[:2])

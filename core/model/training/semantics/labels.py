@@ -131,6 +131,7 @@ def _part_groups(
     else:
         return None
 
+    # By the numbers of the part maps, which begin with 1.
     indices = {name: index for index, name in enumerate(groups)}
     table = np.full(256, NONE)
     for number, group in enumerate(part_names, start=1):
@@ -166,6 +167,7 @@ def _drawn_values(record: Record) -> Mapping[str, float]:
     if record.family not in FAMILIES or origin != f"{_PROCEDURAL}:{record.family}":
         return {}
 
+    # Another extent means that the generator has changed since.
     obj = make_object(record.family, int(seed))
     vertices = np.concatenate([part.mesh.vertices for part in obj.parts])
     extent = vertices.max(0) - vertices.min(0)

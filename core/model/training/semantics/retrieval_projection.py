@@ -43,6 +43,7 @@ def fit_to_sets(datasets: Sequence[Path], target: Path) -> Task[Path]:
         yield Progress(position / len(locations), location.name)
         groups.append(_object_features(location, embedder, rng))
 
+    # The part names the trunk that it belongs to.
     mean, matrix = fit_projection(groups)
     state = {"mean": torch.from_numpy(mean), "matrix": torch.from_numpy(matrix)}
     config = {"trunk": load_trunk().fingerprint(), "objects": len(groups)}
@@ -82,6 +83,8 @@ def _object_features(
     """Return the features (V, F) of the views of an object, and of drawings of some of them."""
     file = location.open_object()
     images = [file.read_color(view) for view in range(len(file.record.views))]
+
+    # Drawings of some views, so that what a drawing changes counts little.
     for view in rng.choice(len(images), min(_DRAWINGS, len(images)), replace=False):
         images.append(line_drawing(images[view], rng))
     return np.concatenate([embed_renders(embedder, image[None]) for image in images])

@@ -110,6 +110,8 @@ def evaluate_meaning(
         return _look(objects, views, augmentation, (trunk, heads, mixed))
 
     queries = [query_view(item.item.kinds) for item in objects]
+
+    # The same views twice, as images and as drawings, and the gallery.
     rendered = look(queries, AS_RENDERED)
     drawn = look(queries, AS_DRAWING)
     gallery = []
@@ -117,6 +119,7 @@ def evaluate_meaning(
         views = [_gallery_view(item.item.kinds, place) for item in objects]
         gallery.append(look(views, AS_RENDERED))
 
+    # Labels of the queries.
     batch = collate(objects, _samples(objects, queries, AS_RENDERED), heads.config)
     values = {
         **_family_scores(objects, rendered.logits, batch),
@@ -125,6 +128,8 @@ def evaluate_meaning(
         **_retrieval_scores(objects, {"render": rendered, "drawing": drawn}, gallery),
     }
     is_known = batch.known
+
+    # What threshold and temperature are set by.
     margins = known_margin(rendered.logits[is_known])
     calibration = (rendered.logits[is_known], batch.families[is_known])
 
@@ -162,6 +167,7 @@ def _look(
     parts = []
 
     for first in range(0, len(objects), _CHUNK):
+        # Few images at once.
         some = objects[first : first + _CHUNK]
         samples = _samples(some, views[first : first + _CHUNK], augmentation)
         batch = collate(some, samples, heads.config).to(device)
@@ -209,6 +215,8 @@ def _gallery_view(kinds: Sequence[str], place: int) -> int:
     wanted = _GALLERY[place]
     query = query_view(kinds)
     rank = _GALLERY[:place].count(wanted)
+
+    # The views of the wanted kind in their order, and any other view if there are too few.
     matching = [i for i, kind in enumerate(kinds) if kind == wanted and i != query]
     if rank < len(matching):
         return matching[rank]
@@ -235,6 +243,8 @@ def _family_scores(
             ranks = _ranks(logits[rows], batch.families[rows])
             scores[f"family_top1_{name}"] = float((ranks < 1).float().mean())
             scores[f"family_top3_{name}"] = float((ranks < 3).float().mean())
+
+            # The rival always names the most frequent family.
             counts = batch.families[rows].bincount()
             scores[f"family_majority_{name}"] = float(counts.max() / counts.sum())
 
@@ -304,10 +314,13 @@ def _group_scores(truth: Tensor, predicted: Tensor, groups: int) -> dict[str, fl
         predicted: (P,) groups.
         groups: Number of groups.
     """
+    # How often each group is taken for each other one.
     confusion = torch.bincount(truth * groups + predicted, minlength=groups**2)
     confusion = confusion.reshape(groups, groups).double()
     overlap = confusion.diagonal()
     union = confusion.sum(0) + confusion.sum(1) - overlap
+
+    # Groups that are not there would count as perfect or as wrong by chance.
     is_present = confusion.sum(1) > 0
     largest = confusion.sum(1).max() / confusion.sum()
 
@@ -340,12 +353,16 @@ def _draw_scores(
         draw = int(batch.draws[image, column])
         truth = int(batch.classes[image, column])
         target = targets[draw]
+
+        # The heads, and what is usual in training.
         shares = logits[image, column, : target.count].softmax(0).numpy()
         usual = counts[draw, : target.count] + 1e-6
         if target.is_category:
             hits.append(int(shares.argmax()) == truth)
             usual_hits.append(int(usual.argmax()) == truth)
             continue
+
+        # The expected place in the range against that of the true bin.
         middles = (np.arange(target.count) + 0.5) / target.count
         errors.append(abs(float(shares @ middles) - middles[truth]))
         usual_errors.append(abs(float(usual @ middles / usual.sum()) - middles[truth]))
@@ -380,10 +397,13 @@ def _retrieval_scores(
     scores = {}
 
     for suffix, feature in features.items():
+        # The best of the gallery's views counts.
         views = np.stack([feature(looked) for looked in gallery])
         for kind, looked in queries.items():
             similarity = np.einsum("qe,vge->vqg", feature(looked), views).max(0)
             right = np.where(identities[:, None] == identities, similarity, -np.inf).max(1)
+
+            # Other renderings of the same object are no wrong answers.
             is_other = identities[:, None] != identities
             better = ((similarity > right[:, None]) & is_other).sum(1)
             for count in (1, 5):
@@ -402,6 +422,7 @@ def _pixel_features(images: Tensor) -> Vectors:
 
 def _color_features(images: Tensor) -> Vectors:
     """Return unit vectors of the histograms of the object's colors."""
+    # One bin for each triple of levels; only what the mask shows is counted.
     levels = (images[:, :3] * _COLORS).long().clamp(0, _COLORS - 1)
     index = (levels[:, 0] * _COLORS + levels[:, 1]) * _COLORS + levels[:, 2]
     histograms = torch.zeros(len(images), _COLORS**3)

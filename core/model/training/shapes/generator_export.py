@@ -33,12 +33,14 @@ def load_run(run: Path) -> tuple[str, GeneratorSizes, ShapeGenerator]:
     path = run / CHECKPOINT
     state = read_checkpoint(path, "cpu", ("average", "config"))
 
+    # The sizes are those that the run was begun with.
     with blame_checkpoint(path):
         config = updated(GeneratorRunConfig(), state["config"])
         kind = config.training.kind
         network = new_network(kind, config.sizes)
         network.load_state_dict(state["average"])
 
+    # A run does not store the basis: it follows from the codes.
     basis = code_basis(codes.codes, config.sizes.numbers)
     network = network.eval().requires_grad_(False)
     return kind, config.sizes, _with_basis(network, basis)
@@ -130,6 +132,7 @@ def run_codes(run: Path) -> CodeSet:
 
 def _with_basis(network: object, basis: CodeBasis) -> ShapeGenerator:
     """Return a generator whose coefficients are those of ``basis``."""
+    # The rows of the matrix by which coefficients become codes.
     identity = np.eye(len(basis.deviation), dtype=np.float32)
     components = basis.restore(identity) - basis.mean
     return ShapeGenerator(network, basis.mean, components)  # type: ignore[arg-type]

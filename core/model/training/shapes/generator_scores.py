@@ -43,6 +43,7 @@ class ShapeSet:
 
     def chamfer(self, others: ShapeSet) -> NDArray[np.float32]:
         """Return the chamfer distances (B, C) to other shapes."""
+        # Mean distances from these points to the others, and back.
         there = self.spreads @ others.distances.T
         back = others.spreads @ self.distances.T
         return (there + back.T) / 2
@@ -73,6 +74,7 @@ def compare_sets(
     made: ShapeSet, reference: ShapeSet, training: ShapeSet
 ) -> tuple[float, float, float, float]:
     """Return coverage, distance, neighbor and copying of :class:`GeneratorScores`."""
+    # Which reference shapes are reached, and how closely.
     between = made.chamfer(reference)
     coverage = len(np.unique(between.argmin(1))) / between.shape[1]
     distance = float(between.min(0).mean())
@@ -85,6 +87,8 @@ def compare_sets(
     np.fill_diagonal(rows, np.inf)
     is_made = np.arange(len(rows)) < len(within_made)
     same = is_made[rows.argmin(1)] == is_made
+
+    # Copies are nearer to training shapes than other real shapes are.
     copying = made.chamfer(training).min(1).mean() / reference.chamfer(training).min(1).mean()
 
     return coverage, distance, float(same.mean()), float(copying)
@@ -109,6 +113,7 @@ def score_generator(
     fields = []
     sizes = []
     for index, label in enumerate(labels):
+        # Each shape has a seed of its own, so that it is the same for any number of shapes.
         (code,) = generator.codes(label, 1, seed * 100_003 + index)
         fields.append(space.decode(code.latent))
         sizes.append(code.box.size)
@@ -143,8 +148,12 @@ def shape_set(
         points, _ = surface_points(field, _POINTS, rng)
         if not len(points):  # as far as can be from any other
             points = np.zeros((1, 3), np.float32)
+
+        # Grid coordinates of the points in a cube that the longest side fits into.
         cells = (points * size / _CUBE + 0.5) * _SIDE - 0.5
         spreads.append(_spread(cells))
+
+        # Distances from all grid points to the nearest one that has a surface point.
         marked = np.zeros((_SIDE,) * 3, bool)
         index = np.rint(cells).astype(np.int64).clip(0, _SIDE - 1)
         marked[tuple(index.T)] = True
@@ -159,6 +168,7 @@ def _spread(cells: NDArray[np.float64]) -> NDArray[np.float32]:
     share = (cells - lower).clip(0, 1)
     total = np.zeros(_SIDE**3)
 
+    # Each of the eight corners gets the product of three linear weights.
     for corner in range(8):
         offset = np.array((corner & 1, corner >> 1 & 1, corner >> 2 & 1))
         weight = np.where(offset == 1, share, 1 - share).prod(1)
@@ -174,6 +184,7 @@ def _inspect(fields: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
     single = []
     closed = []
     for field in fields:
+        # What is empty has neither one component nor a closed surface.
         if not (field > 0).any():
             single.append(False)
             closed.append(False)

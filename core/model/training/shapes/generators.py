@@ -135,6 +135,7 @@ class GeneratorTrainer:
             self.critic = CodeCritic(config.sizes)
             betas = (0.0, 0.99)  # momentum makes the pair circle each other
 
+        # Their average, and an optimizer for each network.
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self._optimizers = _Optimizers()
         self._optimizers.append(torch.optim.Adam(self.network.parameters(), betas=betas))
@@ -192,6 +193,7 @@ class GeneratorTrainer:
         generator: CodeGenerator = self.network  # type: ignore[assignment]
         is_relativistic = self.config.training.kind == "r3gan"
 
+        # The critic first, once for each batch.
         for real, label in zip(codes, labels, strict=True):
             with torch.no_grad():
                 made = make_codes(generator, label)
@@ -201,6 +203,7 @@ class GeneratorTrainer:
                 loss = wasserstein_critic_loss(critic, real, made, label, weights.penalty)
             self._update(loss, critic, 1)
 
+        # Then the generator against the critic as it now is.
         critic.requires_grad_(False)
         made = make_codes(generator, labels[0])
         if is_relativistic:
@@ -224,6 +227,8 @@ class GeneratorTrainer:
 
     def _learning_rate(self) -> float:
         training = self.config.training
+
+        # Adversarial pairs keep their rate; that of the flow falls in the last third.
         warm = min(1.0, (self.step + 1) / max(training.warmup_steps, 1))
         left = 1.0
         if training.kind == "flow":
@@ -305,14 +310,19 @@ def draw_codes(codes: CodeSet, trainer: GeneratorTrainer) -> CodeBatch:
     training = trainer.config.training
     rng = np.random.default_rng((training.seed, trainer.step))
     count = trainer.batches_a_step() * training.batch
+
+    # A class is drawn by the root of its size.
     sizes = np.bincount(codes.labels, minlength=ANY_CLASS + 1)
     weight = 1 / np.sqrt(sizes[codes.labels])
     chosen = rng.choice(len(codes.labels), count, p=weight / weight.sum())
     labels = codes.labels[chosen].copy()
+
+    # Some codes lose their class, and all are moved a little.
     labels[rng.random(count) < training.any_class] = ANY_CLASS
     values = codes.codes[chosen]
     values = values + training.noise * rng.standard_normal(values.shape, np.float32)
 
+    # As batches of the steps of the critic.
     shape = (trainer.batches_a_step(), training.batch)
     return CodeBatch(
         codes=torch.from_numpy(values).reshape(*shape, -1),

@@ -62,6 +62,8 @@ def draw_shape_space(
     """
     chosen = evenly_spaced([shape for shape in shapes if not shape.name.startswith("random")], 12)
     rows: list[Row] = []
+
+    # Pairs of shapes and what is between them, then variations, then completions.
     for index in range(0, 8, 2):
         yield Progress(index / 16, "Drawing")
         rows.append(_between(space, store, chosen[index], chosen[index + 1]))
@@ -91,6 +93,8 @@ def draw_generator(
     training = store.of_split("train")
     for label, (name, _) in enumerate(SHAPE_CLASSES.values()):
         yield Progress(label / len(SHAPE_CLASSES), "Drawing")
+
+        # Nearest shapes are looked for within the class.
         members = [shape for shape in training if class_index(shape.family) == label]
         known = shape_set(
             [store.field(shape) for shape in members],
@@ -107,9 +111,13 @@ def picture(mesh: MeshArrays | None) -> Picture:
     image = np.zeros((_PIXELS, _PIXELS, 4), np.float32)
     if mesh is None:
         return image
+
+    # Centered, the longest side 1.
     low = mesh.vertices.min(0)
     high = mesh.vertices.max(0)
     vertices = (mesh.vertices - (low + high) / 2) / float((high - low).max())
+
+    # Shaded by one light and a constant part.
     camera = perspective_camera(look_at(_EYE, np.zeros(3)), _FIELD_OF_VIEW, _PIXELS)
     depth, normals = render_surface(vertices, mesh.to_triangles(), camera)
     shade = 0.35 + 0.6 * (normals @ _LIGHT).clip(0, 1)
@@ -133,6 +141,8 @@ def _between(space: ShapeSpace, store: ShapeStore, first: StoredShape, second: S
 def _variations(space: ShapeSpace, store: ShapeStore, shape: StoredShape) -> Row:
     """Return a row: a shape, its reconstruction, and stronger and stronger variations."""
     code = _code(space, store, shape)
+
+    # Two seeds at each strength.
     meshes: list[MeshArrays | None] = [_true_mesh(store, shape), _mesh(space, code)]
     for strength in _STRENGTHS:
         meshes.append(_mesh(space, vary_code(space, code, strength, 0)))
@@ -171,6 +181,8 @@ def _made(
         known: name of the class, its training shapes, and the same to compare with.
     """
     name, members, training = known
+
+    # The nearest training shape of each.
     fields = [space.decode(code.latent) for code in codes]
     made = shape_set(fields, [code.box.size for code in codes])
     nearest = made.chamfer(training).argmin(1)

@@ -99,6 +99,8 @@ def draw_batch(request: BatchRequest, step: int) -> ShapeBatch:
         shape = request.shapes[index]
         field = request.store.field(shape)
         points, normals = request.store.surface(shape)
+
+        # The target is turned as well, but never incomplete.
         field, points, normals = turned(field, points, normals, request.corruption, rng)
         inputs.append(corrupt(points, normals, request.corruption, rng))
         fields.append(field)
@@ -162,6 +164,7 @@ def corrupt(
     deviation = config.noise * rng.random() ** 2
     points = points + rng.normal(0, 1, points.shape).astype(np.float32) * np.float32(deviation)
 
+    # What is missing, see CorruptionConfig.
     kind = rng.choice(4, p=(config.complete, config.half, config.holes, config.side))
     if kind == 0:
         return splat_points(points, normals)
@@ -172,6 +175,8 @@ def corrupt(
     else:
         kept = _facing(normals, rng)
         missing = None
+
+    # Too little is left to see the shape: all of it is given.
     if kept.sum() < 16:
         kept = np.ones(len(points), bool)
         missing = np.zeros((SPLAT_SIDE,) * 3, bool)
@@ -185,6 +190,7 @@ def _known_cells(
 
     Nobody says so of a half: without the mark nothing would tell it from a complete shape.
     """
+    # Marked cells, no cells, or all cells count as looked at.
     marked = kind == 1 or rng.random() < config.marked
     if marked and missing is not None:
         return ~missing
@@ -201,6 +207,8 @@ def _beyond_plane(
     if rng.random() < config.axis_cuts:
         direction = np.eye(3)[rng.integers(3)] * rng.choice((-1.0, 1.0))
     direction /= np.linalg.norm(direction)
+
+    # The plane lies between the ends of the shape along its direction.
     heights = points @ direction
     low = float(heights.min())
     high = float(heights.max())
@@ -218,6 +226,7 @@ def _within_balls(
     centers = cell_centers()
 
     for _ in range(int(rng.integers(1, config.ball_count + 1))):
+        # A ball about a point of the surface, so that it takes something away.
         middle = points[rng.integers(len(points))]
         radius = rng.uniform(*config.ball_radius)
         kept &= np.linalg.norm(points - middle, axis=1) > radius
@@ -229,6 +238,8 @@ def _within_balls(
 def _facing(normals: Points, rng: np.random.Generator) -> Cells:
     """Return which normals (P,) face a random direction from the side or above."""
     direction = rng.normal(size=3)
+
+    # People look at objects from the side or from above.
     direction[2] = abs(direction[2])
     direction /= np.linalg.norm(direction)
     facing: Cells = normals @ direction > 0.1

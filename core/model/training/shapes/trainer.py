@@ -122,11 +122,14 @@ class ShapeTrainer:
     def train_step(self, batch: ShapeBatch) -> dict[str, float]:
         """Take one step; returns the losses by name."""
         config = self.config.training
+
+        # The network may compute in bfloat16, its losses do not.
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
             values, latent = self.network(batch.points.to(self.device), batch.noise.to(self.device))
         losses = shape_losses(values, batch.field.to(self.device), latent, self.config.losses)
         losses["all"].backward()
 
+        # Move the weights, and their average after them.
         for group in self._optimizer.param_groups:
             group["lr"] = self.learning_rate()
         if self._guard.clip(self.network.parameters(), self.step):
@@ -194,11 +197,15 @@ def train_shapes(run: Path, config: ShapeRunConfig, request: StoreRequest) -> Ta
     with lock_run(run):
         StopFile(run).remove()
         training = config.training
+
+        # Shapes first: a store that fails should leave no configuration behind.
         store = yield from subtask(make_store(request), 0.0, _STORE_SHARE)
         _write_config(run, config)
         data = _choose_shapes(store, training)
         if training.threads:
             torch.set_num_threads(training.threads)
+
+        # A new trainer, or one that continues.
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         trainer = ShapeTrainer(config, device)
         checkpoint = run / CHECKPOINT
@@ -261,6 +268,8 @@ def _steps(run: Path, trainer: ShapeTrainer, data: _RunData) -> Task[None]:
 def _validate(run: Path, trainer: ShapeTrainer, data: _RunData, log: DenseLog) -> None:
     """Write the scores of the moving average; at the first time those of the rivals, too."""
     scores = validate_shapes(trainer.average, data.store, data.unseen)
+
+    # The rivals do not learn: their scores are computed once.
     known = [line for line in dense_log_lines(run) if "pca_iou" in line]
     if not known:
         rivals = fit_rivals(data.store, data.seen)
