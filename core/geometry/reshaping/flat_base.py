@@ -72,9 +72,12 @@ class _Foot:
 def flatten_base(mesh: MeshArrays, flat_base: bool | None = None) -> MeshArrays:
     """Return the mesh with all of its feet on one floor, and flat there.
 
+    An object stands if what touches the floor extends over a fifth of it along x and y, and if the
+    center of mass is above the convex hull of that, or nearly so, since neither is known exactly.
+
     Args:
         mesh: A closed mesh, z up.
-        flat_base: Whether to do so; None for objects that stand, see :func:`stands`.
+        flat_base: Whether to do so; None for objects that stand.
     """
     height = _height(mesh)
     if flat_base is False or height <= 0:
@@ -103,18 +106,6 @@ def flatten_base(mesh: MeshArrays, flat_base: bool | None = None) -> MeshArrays:
     altitude = np.where(altitude < _CUT_SHARE, altitude * _FLATNESS, stretched)
     vertices[is_low, 2] = floor + altitude * height
     return replace(mesh, vertices=vertices.astype(np.float32))
-
-
-def stands(mesh: MeshArrays) -> bool:
-    """Return whether a mesh would stand on its feet.
-
-    What touches the floor must extend over a fifth of the object along x and y, and the center of
-    mass must be above its convex hull, or nearly so, since neither is known exactly.
-
-    Args:
-        mesh: A closed mesh, z up.
-    """
-    return _height(mesh) > 0 and _feet_carry(mesh, _find_feet(mesh))
 
 
 def has_flat_base(mesh: MeshArrays) -> bool:
