@@ -66,6 +66,7 @@ def to_html(text: str, locate: Locate) -> str:
             parts.append(_take_list(lines, locate))
         else:
             parts.append(_take_paragraph(lines, locate))
+
     return "\n".join(parts)
 
 

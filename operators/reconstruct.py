@@ -262,6 +262,7 @@ class MAQUETTE_OT_reconstruct(ImageInputs, TaskOperator, bpy.types.Operator):
             obj = _results.add_points(context, name, result.points, location)
         else:
             obj = _results.add_object(context, name, result.mesh, location)
+
         obj.rotation_euler = self.rotation
         weights = _results.weights_file(self.weights)
         facts = _results.origin_facts(", ".join(self.image_sources()), weights, self.resolution)
@@ -273,6 +274,7 @@ class MAQUETTE_OT_reconstruct(ImageInputs, TaskOperator, bpy.types.Operator):
             image = bpy.data.images.get(self.image)
             if image and image.is_dirty:  # its mask may have been painted
                 scene_images.update_preview(image)
+
         self.report({'INFO'}, f"{obj.name}: {result.result_line()}")
         if self.label_parts and self.output == 'MESH':
             # Before the texture, whose only material takes the place of those of parts.

@@ -46,6 +46,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="settings file (.toml, .json); options on the command line override it",
     )
+
     parser.add_argument(
         "--run",
         dest="folder",
@@ -53,6 +54,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder of the log and checkpoint; an unfinished run is resumed",
     )
+
     texts = ", ".join(f"{name} ({task.help})" for name, task in _TASKS.items())
     parser.add_argument(
         "--task",
@@ -62,6 +64,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "pixel shows), retrieval (which images show the same object), procedural (family and "
         f"parameters), or meaning (all of these); or {texts} (%(default)s)",
     )
+
     _add_training_options(parser)
     parser.add_argument(
         "--decay-steps",
@@ -76,6 +79,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help="with --task parts or meaning: also learn the parts of meshes that are named by "
         "materials or vertex groups, where these names are clear",
     )
+
     _add_panoramas(parser, "--mask")
     parser.add_argument("--mask", action="store_true", help="train the foreground network instead")
     parser.add_argument(
@@ -99,6 +103,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         help="float32, bfloat16 (in the blocks of the network), or automatic for the faster one "
         "(automatic)",
     )
+
     parser.add_argument(
         "--start",
         type=Path,
@@ -111,6 +116,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="start from random weights instead of ImageNet features",
     )
+
     parser.add_argument(
         "--one-picture",
         action="store_true",
@@ -129,6 +135,7 @@ def _run_train(arguments: argparse.Namespace) -> int:
     options = {name: value for name, value in options.items() if value is not None}
     panoramas = _read_panoramas(arguments.hdri) if arguments.mask else None
     is_first_rank = os.environ.get("RANK", "0") == "0"  # of several processes one writes weights
+
     weights = run_with_log(
         commands.run_training,
         arguments.config,
@@ -140,6 +147,7 @@ def _run_train(arguments: argparse.Namespace) -> int:
         panoramas,
         is_first_rank,
     )
+
     if weights:
         print_line(weights)
     return 0
@@ -192,6 +200,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         "shapes: the shape space and its completions; generator: made shapes and their rivals "
         "(%(default)s)",
     )
+
     parser.add_argument("--limit", type=int, help="evaluate this many objects (default: all)")
     add_resolution_argument(parser)
     add_weights_argument(parser)
@@ -263,6 +272,7 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also time the architectures of Occupancy Networks and TripoSR",
     )
+
     parser.add_argument(
         "--training",
         nargs="*",

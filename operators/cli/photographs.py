@@ -36,6 +36,7 @@ from .command import Command, run_with_progress_line
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add all options."""
     parser.add_argument(
         "folder",
         type=Path,
@@ -48,6 +49,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="file to write: .blend with cameras, points and mesh, .ply of the points, or the "
         f"mesh as {' '.join(exporting.SUFFIXES)}",
     )
+
     parser.add_argument(
         "--size",
         type=float,
@@ -59,6 +61,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="do not refuse cameras that disagree with the object's outlines",
     )
+
     parser.add_argument(
         "--no-mesh", action="store_true", help="cameras and sparse points alone (.blend or .ply)"
     )
@@ -68,6 +71,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DETAIL["default"],
         help="grid cells along the object's longest side (%(default)s)",
     )
+
     parser.add_argument(
         "--frames",
         type=int,
@@ -79,6 +83,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="where the frames of a movie are written (a folder beside it: walk_frames)",
     )
+
+    _add_outputs(parser)
+    finish.add_arguments(parser)
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    """Add the options for cameras, and for what is written besides the object."""
     parser.add_argument("--also", type=Path, help="write the mesh into this file as well")
     parser.add_argument(
         "--cameras",
@@ -93,6 +104,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the cameras as well: a file .json becomes transforms.json, a folder a model of "
         "COLMAP",
     )
+
     parser.add_argument(
         "--undistort",
         action="store_true",
@@ -105,8 +117,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SET",
         help="add the object to this training set of photographed objects",
     )
+
     parser.add_argument("--voxels", type=Path, help="write the voxels into this .npz as well")
-    finish.add_arguments(parser)
 
 
 def _run_command(arguments: argparse.Namespace) -> int:

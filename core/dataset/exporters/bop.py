@@ -204,6 +204,7 @@ def _object_model(item: SelectedObject) -> _Model:
             bounds=record.bounds,
             samples=shape.surface,
         )
+
     nearest = _nearest_index(mesh.vertices, shape.surface[:_MODEL_POINTS])
     return _Model(
         name=record.name,

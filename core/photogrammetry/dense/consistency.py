@@ -144,6 +144,7 @@ def dense_cloud(views: list[DenseView], maps: list[DepthMap]) -> DenseCloud:
         normals.append(depths.normal[known])
         colors.append(view.color[known])
         counts.append(depths.confidence[known])
+
     total = sum(len(part) for part in points)
     step = max(-(-total // _CLOUD_POINTS), 1)
     return DenseCloud(

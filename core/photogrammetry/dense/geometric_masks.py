@@ -83,6 +83,7 @@ def object_box(cameras: list[Camera], solved: SolvedScene) -> VoxelGrid:
     if solved.floor_found:
         is_inner &= points[:, 2] > _HEIGHT
     chosen = points[is_inner]
+
     if len(chosen) < _LEAST_POINTS:
         raise ImageError(
             "No object stands in the middle of the cameras: photograph it before a plain "
@@ -92,6 +93,7 @@ def object_box(cameras: list[Camera], solved: SolvedScene) -> VoxelGrid:
     grown = _GROWN * (upper - lower).max()
     lower = lower - grown
     upper = upper + grown
+
     if solved.floor_found:
         lower[2] = -_BELOW
     spacing = float((upper - lower).max()) / _BOX_CELLS

@@ -103,6 +103,7 @@ def _read_header(text: str) -> tuple[str, int, np.dtype[np.void]]:
                 columns.append((name, _TYPES[kind]))
             case ["property", *_]:
                 raise ValueError("its vertices have lists")
+
     if form not in _FORMATS or count < 0:
         raise ValueError(f"it is none of {', '.join(_FORMATS)}")
     return form, count, np.dtype(columns)

@@ -97,6 +97,7 @@ def _capital(rng: Rng, radius: float, top: float, stone: PartMaterial) -> list[P
         (radius * (spread if kind else 1.1), tall * 0.7),
         (radius * spread, tall),
     ]
+
     parts = [
         make_part("capital", translate_mesh(lathe_solid(profile, 32), (0, 0, top - 0.01)), stone)
     ]
@@ -105,6 +106,7 @@ def _capital(rng: Rng, radius: float, top: float, stone: PartMaterial) -> list[P
     parts.append(
         make_part("slab", make_box((side, side, slab), (0, 0, top + tall + slab / 2 - 0.02)), stone)
     )
+
     if kind == 2:
         for x in (-1, 1):
             scroll = align_to_axis(make_cylinder(tall * 0.6, side * 0.98, sides=20), "y")
@@ -115,6 +117,7 @@ def _capital(rng: Rng, radius: float, top: float, stone: PartMaterial) -> list[P
                     stone,
                 )
             )
+
     if rng.random() < 0.25:
         ball = radius * rng.uniform(0.6, 1.1)
         center = (0, 0, top + tall + slab + ball * 0.8)
@@ -123,6 +126,7 @@ def _capital(rng: Rng, radius: float, top: float, stone: PartMaterial) -> list[P
                 "ball", make_ellipsoid((ball, ball, ball), center, rings=12), any_material(rng)
             )
         )
+
     return parts
 
 
@@ -191,6 +195,7 @@ def _gate_top(
             parts.append(
                 make_part("ball", make_ellipsoid((ball, ball, ball), center, rings=10), stone)
             )
+
     return parts
 
 

@@ -186,6 +186,7 @@ def _braces(rng: Rng, size: NDArray[np.float64], beam: float, look: PartMaterial
         for mesh in meshes:
             at_side = translate_mesh(mesh, (0, -(depth - beam * 0.6) / 2, 0))
             parts.append(make_part("brace", rotate_mesh(at_side, "z", 90 * turn), look))
+
     return parts
 
 

@@ -255,6 +255,7 @@ def _forge_things(rng: Rng, length: float, width: float, top: float) -> list[Par
             make_cylinder(radius, tall, (0, 0, -tall / 2 + 0.005), sides=sides), "z", 180 / sides
         )
         parts.append(make_part("block", block, wood_material(rng)))
+
     if rng.random() < 0.35:
         angle = rng.uniform(-50, 50)
         handle = align_to_axis(make_cylinder(0.018, 0.4, sides=10), "x")
@@ -268,6 +269,7 @@ def _forge_things(rng: Rng, length: float, width: float, top: float) -> list[Par
                     label, translate_mesh(rotate_mesh(mesh, "z", angle), (0, 0, top + 0.03)), look
                 )
             )
+
     return parts
 
 

@@ -495,6 +495,7 @@ def _tripod_load(rng: Rng, height: float, spread: float, look: PartMaterial) -> 
         case _:
             top = make_cylinder(rng.uniform(0.12, 0.3), 0.03, (0, 0, height), sides=28)
             parts.append(make_part("top", top, any_material(rng)))
+
     return parts
 
 

@@ -211,6 +211,7 @@ def _import_report(
         names = {_file_name(image) for image in lost}
         file_scene = mesh_import.file_scene(objects)
         is_posed = file_scene is not None and _is_posed(file_scene)
+
     return ImportReport(
         source=source,
         scene=scene,

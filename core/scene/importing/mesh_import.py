@@ -331,6 +331,7 @@ def _import_file(path: Path, scene: str) -> Collection[bpy.types.Object] | None:
                 f"{path}: the file type {other or 'no suffix'} is not supported. Use one of "
                 f"{', '.join(SUFFIXES)}"
             )
+
     return None
 
 

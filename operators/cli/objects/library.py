@@ -74,6 +74,7 @@ def _add_find(parser: argparse.ArgumentParser) -> None:
         metavar="INDEX",
         help="file of an index; may be given several times",
     )
+
     parser.add_argument(
         "--count",
         type=number_within(int, COUNT),
@@ -83,6 +84,7 @@ def _add_find(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--drawing", action="store_true", help="everything within the outline is the object"
     )
+
     parser.add_argument(
         "--region",
         nargs=4,
@@ -91,6 +93,7 @@ def _add_find(parser: argparse.ArgumentParser) -> None:
         metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"),
         help="part of the image that counts, in shares of its width and height",
     )
+
     parser.add_argument("--json", action="store_true", help="print one line of JSON per query")
     parser.add_argument(
         "--sheet",
