@@ -121,6 +121,7 @@ def add_points(
     point_clouds.set_normals(obj.data, surface.normals)
     point_clouds.set_values(obj.data, meshes.CONFIDENCE, surface.confidence)
     place_object(context, obj, location)
+
     return obj
 
 
@@ -222,6 +223,7 @@ def fit_summary(mesh: MeshArrays) -> str:
     if all(pair[0] == pair[1] for pair in pairs):
         return f", silhouettes {after} (IoU)"
     before = ", ".join(f"{pair[0]:.3f}" for pair in pairs)
+
     return f", silhouettes {after} (IoU; before the fit {before})"
 
 
@@ -236,6 +238,7 @@ def result_line(mesh: MeshArrays) -> str:
     if len(scores) == 1:
         return f"silhouette matches {best} ({count})"
     matches = best if worst == best else f"{worst} to {best}"
+
     return f"silhouettes match {matches} ({count})"
 
 
@@ -252,6 +255,7 @@ def asset_metadata(
     """
     images = [*request.sides.values(), request.photo]
     sources = ", ".join(str(image) for image in images if isinstance(image, Path))
+
     return {
         **origin_facts(sources, request.weights, request.resolution),
         "size": size,

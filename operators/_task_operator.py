@@ -272,6 +272,7 @@ class TaskOperator:
                 self.finish(context, task.result())
         except MaquetteError as error:
             return self.report_error(error)
+
         return {'FINISHED'}
 
     def cancel(self, context: Context) -> None:

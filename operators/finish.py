@@ -81,6 +81,7 @@ def start_finishing(
         raise MeshError(f"{obj.name!r} has triangles and quads. Finish it first, or triangulate it")
     if not len(mesh.faces):
         raise MeshError(f"{obj.name!r} has no faces")
+
     return _compute.run_in_blender(
         pipeline.finish_and_texture,
         mesh,
@@ -125,6 +126,7 @@ def apply_result(
                 "Bake the texture before you apply a transform"
             )
             report.append(Fact(text))
+
     return report
 
 
@@ -170,10 +172,12 @@ def _finish_summary(finished: RemeshResult) -> list[Fact]:
     kind = "quads" if finished.mesh.faces.shape[1] == 4 else "triangles"
     report = [Fact(f"{len(finished.mesh.faces):,} {kind}")]
     report.append(Fact(finished.after.summary(), is_detail=finished.after.is_watertight))
+
     if finished.remade:
         before = finished.before
         reason = "parts overlapped" if before.is_watertight else before.summary()
         report.append(Fact(f"surface repaired: {reason}", is_detail=True))
+
     report += [Fact(text, is_detail=True) for text in finished.facts]
     if finished.removed:
         report.append(Fact(f"{finished.removed} loose parts removed"))
@@ -242,6 +246,7 @@ def thin_walls(
         Fact(f"thinnest wall {thickness * _MILLIMETERS:.2f} mm"),
         Fact(f"at ({point_text}) mm", is_detail=True),
     ]
+
     return report, bool(is_thin.any())
 
 
@@ -278,6 +283,7 @@ class _ActiveMesh(TaskOperator):
             raise MeshError(
                 f"{self._name!r} is in Edit Mode. Leave it, then run {self.bl_label} again"
             )
+
         self._mesh = meshes.to_arrays(obj.data)
         task = start_finishing(obj, self._mesh, settings, texture_size, self.interactive)
         return (yield from task)
@@ -302,6 +308,7 @@ class _ActiveMesh(TaskOperator):
                 f"{self._name!r} was edited while the job was running and was not changed. "
                 f"Run {self.bl_label} again"
             )
+
         return obj
 
     def report_result(self, obj: bpy.types.Object, report: list[Fact], warn: bool = False) -> None:

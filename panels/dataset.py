@@ -47,6 +47,7 @@ class MAQUETTE_PT_dataset(SidebarPanel, bpy.types.Panel):
             button.source = source
             button.cameras = cameras
             settings.dataset.apply_to(button, whole_scene=source == 'WHOLE')
+
         self.draw_progress(layout)
 
 
@@ -118,6 +119,7 @@ def _draw_views(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
         layout.prop(settings, "count")
     if kind == "orbit":
         layout.prop(settings, "elevation")
+
     if kind in AROUND:
         layout.prop(settings, "framing")
         for name in (*framing_values(settings.framing), "roll", "orthographic"):

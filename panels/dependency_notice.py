@@ -70,6 +70,7 @@ def _draw_box(layout: UILayout, panel: str, missing: Sequence[str], in_preferenc
     draw_progress(box, shown_in)
     if missing:
         box.operator(MAQUETTE_OT_copy_install_command.bl_idname, icon='COPYDOWN')
+
     if not in_preferences:
         show = box.operator(
             "preferences.addon_show",

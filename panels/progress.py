@@ -25,6 +25,7 @@ def draw_progress(layout: UILayout, panel: str) -> None:
     if not tasks:
         return
     column = layout.column(align=True)
+
     for index, task in tasks:
         row = column.row(align=True)
         if index == 0:

@@ -52,6 +52,7 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
         row.enabled = is_ready and not is_missing
         row.scale_y = BUTTON_SCALE
         text = "Add to Queue" if _task_operator.running_task() else None
+
         if settings.source == 'REFERENCES':
             draw_button(row, settings, text)
         else:
@@ -59,6 +60,7 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
             _fill_button(
                 row.operator(name, text=text, text_ctxt=CONTEXT, icon='MESH_MONKEY'), settings
             )
+
         row = layout.row()
         row.enabled = is_ready and not is_missing
         _fill_procedural(row.operator(MAQUETTE_OT_make_procedural.bl_idname), settings)
@@ -82,6 +84,7 @@ def _draw_source(layout: UILayout, context: Context) -> bool:
     row = layout.row()
     row.use_property_split = False  # the three names need the width
     row.prop(settings, "source", expand=True)
+
     if settings.source == 'IMAGE':
         layout.template_ID(settings, "image", open="image.open")
         if settings.image is None:
@@ -123,6 +126,7 @@ def _draw_side(column: UILayout, settings: bpy.types.PropertyGroup, side: str) -
         row.prop(settings, side, text="")
         return
     row.template_ID(settings, side_image_name(side), open="image.open")
+
     if image:
         button = row.operator(MAQUETTE_OT_cut_out.bl_idname, text="", icon='IMAGE_ALPHA')
         button.image = image.name
@@ -186,6 +190,7 @@ class MAQUETTE_PT_history(SidebarPanel, bpy.types.Panel):
             row.operator(
                 MAQUETTE_OT_run_again.bl_idname, text="", icon='FILE_REFRESH'
             ).index = index
+
         self.draw_progress(layout)
 
 
@@ -205,6 +210,7 @@ def _fill_procedural(
     button.resolution = settings.resolution
     button.keep_holes = settings.keep_holes
     button.size = settings.size
+
     if settings.source == 'IMAGE':
         button.image = settings.image.name if settings.image else ""
     elif settings.source == 'SIDES':

@@ -74,6 +74,7 @@ def pairs_without_background(
     outside_matches = sum(count for _, count in judged)
     if outside_matches < _TEXTURED * max(matches, 1):
         return None
+
     return [
         (pair.first, pair.second)
         for pair, count in judged
@@ -117,6 +118,7 @@ def is_folded(cameras: list[Camera], indices: list[int], count: int) -> bool:
     apart = np.abs(places[:, None] - places)
     apart = np.minimum(apart, count - apart)
     folded = ((apart > REACHES[0]) & (angles < _SAME_PLACE * usual)).any(1)
+
     return bool(folded.sum() >= max(_LEAST_FOLDED, _FOLDED_SHARE * len(cameras)))
 
 

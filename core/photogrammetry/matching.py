@@ -67,6 +67,7 @@ def extract_features(
             width, height = sizes[index]
             focal = photograph.focal * max(sizes[index]) / max(photograph.width, photograph.height)
             reader.camera_params = f"{focal},{width / 2},{height / 2},0"
+
         pycolmap.extract_features(
             database.path,
             database.folder,
@@ -83,6 +84,7 @@ def extract_features(
             assert image is not None, "pycolmap has just written it"
             database.image_ids.append(image.image_id)
             database.feature_counts.append(opened.num_keypoints_for_image(image.image_id))
+
         cameras[photograph.camera_key] = image.camera_id
 
 
@@ -134,6 +136,7 @@ def read_pairs(database: MatchDatabase) -> list[PairInliers]:
                     keypoints[second][matches[:, 1]],
                 )
             )
+
     return pairs
 
 
@@ -172,6 +175,7 @@ def _extraction_options(side: int) -> Any:
     large = side >= _LARGE
     options.sift.first_octave = 0 if large else -1
     options.sift.max_num_features = _FEATURES["large" if large else "small"]
+
     return options
 
 
@@ -180,6 +184,7 @@ def _pairs_to_match(count: int) -> list[tuple[int, int]]:
     if count <= _EXHAUSTIVE:
         return every
     step = max(count // _KEYFRAMES, 1)
+
     return [
         (first, second)
         for first, second in every

@@ -190,6 +190,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
     has_sources = arguments.meshes or arguments.procedural
     if arguments.ray and (arguments.processes > 1 or not has_sources):
         arguments.error("--ray takes --meshes or --procedural, and no --processes")
+
     # The processes write objects alone; the splits need to know all of them.
     if arguments.processes > 1:
         code = in_processes(arguments.processes, arguments.shard, together=arguments.strict)
@@ -203,6 +204,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
     for name, note in result.notes.items():
         print_line(f"{name}: {note}")
     print_line(f"{arguments.folder}: {summary_text(result)}")
+
     return 0
 
 
@@ -219,6 +221,7 @@ def _rendering_task(
         scene = bpy.context.scene
         layer_name = bpy.context.view_layer.name
         return render_whole_scene(scene, layer_name, arguments.folder, settings, whole)
+
     is_first_process = settings.shard[0] == 0
     if is_first_process:
         report_left_out(arguments)
@@ -226,6 +229,7 @@ def _rendering_task(
         names = ("meshes", "procedural", "count", "seed", "limit")
         chosen = argparse.Namespace(**{name: getattr(arguments, name) for name in names})
         return render_on_cluster(chosen, arguments.folder, settings, arguments.ray)
+
     sources = subset(object_sources(arguments, settings), arguments.limit)
     return render_dataset(sources, arguments.folder, settings)
 

@@ -74,6 +74,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
         arguments.start,
     )
     print_line(checkpoint)
+
     return 0
 
 

@@ -130,6 +130,7 @@ def _run_train(arguments: argparse.Namespace) -> int:
         return _TASKS[arguments.task].run(arguments)
     if arguments.task != "reconstruction":
         return _run_train_meaning(arguments)
+
     # Options that are not given must not override the settings file.
     options = {name: getattr(arguments, name) for name in _TRAINING_OPTIONS}
     options = {name: value for name, value in options.items() if value is not None}
@@ -159,6 +160,7 @@ def _run_train_meaning(arguments: argparse.Namespace) -> int:
         value = getattr(arguments, option)
         if value is not None:
             given[setting] = value
+
     weights = run_with_log(
         semantics.train_meaning,
         arguments.task,

@@ -152,6 +152,7 @@ def _start_work(arguments: argparse.Namespace) -> Task[PhotographsResult]:
     if movie is None:
         return solve(movie_input.list_inputs(arguments.folder))
     folder = arguments.frames_folder or frames_folder(movie)
+
     return movie_input.solve_frames(FrameRequest(movie, folder, arguments.frames), solve)
 
 
@@ -184,6 +185,7 @@ def _check_paths(arguments: argparse.Namespace) -> None:
         check_cameras_path(arguments.export_cameras)
     if arguments.training_set:
         check_photographed_set(arguments.training_set)
+
     if arguments.output and arguments.no_mesh:
         check_solved_path(arguments.output)
     elif arguments.output:
@@ -246,9 +248,11 @@ def _write_result(result: PhotographsResult, arguments: argparse.Namespace) -> l
         write_cloud(arguments.output, result.shape.cloud, arguments.size)
         if not arguments.also:
             return []
+
     name = object_name(arguments.folder)
     obj = add_surface(collection, name, result.shape, arguments.size)
     report = finish.finish_object(obj, arguments.output, arguments)
+
     with silence_stdout():
         if suffix == ".blend":
             write_solved(arguments.output, bpy.context.scene, collection)
@@ -256,6 +260,7 @@ def _write_result(result: PhotographsResult, arguments: argparse.Namespace) -> l
             exporting.write_meshes(arguments.output, obj)
         if arguments.also:
             exporting.write_meshes(arguments.also, obj)
+
     return report
 
 

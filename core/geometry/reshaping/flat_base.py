@@ -105,6 +105,7 @@ def flatten_base(mesh: MeshArrays, flat_base: bool | None = None) -> MeshArrays:
     stretched = kept + (altitude - _CUT_SHARE) * rate
     altitude = np.where(altitude < _CUT_SHARE, altitude * _FLATNESS, stretched)
     vertices[is_low, 2] = floor + altitude * height
+
     return replace(mesh, vertices=vertices.astype(np.float32))
 
 
@@ -151,6 +152,7 @@ def _find_feet(mesh: MeshArrays) -> list[_Foot]:
     points = vertices[low] - (0, 0, vertices[:, 2].min())
     sizes = np.bincount(labels)
     largest = np.argsort(-sizes, kind="stable")[:_MAX_FEET]
+
     return [
         _make_foot(points[labels == label], sole[sole_labels == label], _CUT_SHARE * height)
         for label in largest
@@ -177,6 +179,7 @@ def _make_foot(points: Floats, sole: Floats, tolerance: float) -> _Foot:
             rcond=None,
         )[0]
         plane[1:] = slopes
+
     excess = points[:, 2] - _plane_heights(plane, points[:, :2])
     plane[0] = excess.min()
 
@@ -184,6 +187,7 @@ def _make_foot(points: Floats, sole: Floats, tolerance: float) -> _Foot:
     contact = points[is_contact, :2]
     every = -(-len(points) // _FOOT_POINTS)
     bounds = np.stack((contact.min(0), contact.max(0)))
+
     return _Foot(plane, bounds, points[::every, :2], contact)
 
 
@@ -206,12 +210,14 @@ def _lift_at(points: Floats, feet: list[_Foot], limit: float) -> NDArray[np.floa
     nearest = _NEAREST_DISTANCE * width
     total = np.zeros(len(points))
     total_weight = np.zeros(len(points))
+
     for foot in feet:
         offsets = points[:, None] - foot.points
         squared = (offsets**2).sum(2).min(1)
         weight = (squared / nearest**2 + 1) ** -2
         total += weight * foot.lift_at(points, limit)
         total_weight += weight
+
     lift: NDArray[np.float64] = total / total_weight
     return lift
 
@@ -235,6 +241,7 @@ def _carries(mesh: MeshArrays, contact: NDArray[np.float64]) -> bool:
     directions = np.stack((np.cos(angles), np.sin(angles)))
     reach = (contact @ directions).max(0)
     overhang = _center_of_mass(mesh)[:2] @ directions - reach
+
     return bool((overhang <= _MAX_OVERHANG * extent.max()).all())
 
 
@@ -248,4 +255,5 @@ def _center_of_mass(mesh: MeshArrays) -> NDArray[np.float64]:
     if total <= 0:
         return np.asarray(middle)
     center = (corners.sum(1) / 4 * volumes[:, None]).sum(0) / total
+
     return np.asarray(middle + center)

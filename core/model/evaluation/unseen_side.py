@@ -64,10 +64,12 @@ def read_unseen_side(
     others.sort(key=lambda index: views[index].kind != "free")
     masks = []
     cameras = []
+
     for index in others[:_OTHER_CAMERAS]:
         view = file.read_view(index)
         masks.append(object_mask(view))
         cameras.append(view.camera)
+
     return UnseenSide(hidden, tuple(masks), tuple(cameras), to_world)
 
 

@@ -59,6 +59,7 @@ def train_meaning(
         return written
     config, state = load_part(HEADS, written)
     save_part(weights, HEADS, config, state)
+
     return weights
 
 
@@ -77,6 +78,7 @@ def _resolve_start(task: str, start: Path | None) -> Path | None:
             f"The task {task} trains some of the heads. Name the file of the others (--start), or "
             "train all of them (--task meaning)"
         )
+
     return MEANING_WEIGHTS
 
 
@@ -110,4 +112,5 @@ def evaluate_meaning(
     yield Progress(0.3, "Looking at images")
     unseen = validation.UnseenObjects(objects, counts)
     scores = validation.evaluate_meaning(unseen, trunk, heads)
+
     return validation.format_scores(scores.values, len(objects))

@@ -187,6 +187,7 @@ class FactorMixture(nn.Module):
         coefficients = torch.randn(len(label), factors.shape[1], generator=generator)
         spread = torch.einsum("bk,bkn->bn", coefficients, factors[chosen])
         noise = torch.randn(len(label), means.shape[1], generator=generator)
+
         return means[chosen] + spread + self.deviation * noise
 
 

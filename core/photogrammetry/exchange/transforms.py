@@ -74,6 +74,7 @@ def write_transforms(
         points_file = path.with_name(f"{path.stem}_{_POINTS_NAME}")
         write_points(points_file, cloud)
         content["ply_file_path"] = points_file.name
+
     frames: list[dict[str, Any]] = [
         {
             "file_path": _relative_path(photograph, path.parent),
@@ -89,6 +90,7 @@ def write_transforms(
     else:
         for frame, lens in zip(frames, lenses, strict=True):
             frame.update(lens)
+
     write_json(path, {**content, "frames": frames})
 
 
@@ -138,6 +140,7 @@ def _read_lens(entries: Mapping[str, Any]) -> Lens:
     names = _FISHEYE if is_fisheye else _BROWN
     if not is_fisheye and _number(entries, "k4", 0):
         raise ValueError("k4 of a lens that is no fisheye is not read")
+
     return Lens(
         size=(round(width), round(height)),
         focal=(focal_x, focal_y),

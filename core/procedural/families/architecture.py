@@ -84,6 +84,7 @@ def _shaft(radius: float, height: float, taper: float, swell: float, flutes: int
         y = radii * np.sin(turn)
         z = np.full(len(turn), level * height)
         rings.append(np.c_[x, y, z])
+
     return ring_mesh(np.array(rings))
 
 
@@ -140,6 +141,7 @@ def gateway(rng: Rng) -> list[Part]:
     leaf_look = (wood_material, metal_material, any_material)[rng.integers(0, 3)](rng)
     half = (width + post) / 2
     parts = []
+
     for side in (-1, 1):
         parts.append(
             make_part("post", make_box((post, depth, height), (side * half, 0, height / 2)), stone)
@@ -152,6 +154,7 @@ def gateway(rng: Rng) -> list[Part]:
     opening = rng.uniform(0, 80) * (rng.random() < 0.5)
     own_width = width / leaves * 0.97
     leaf = _gate_leaf(rng, own_width, height * rng.uniform(0.75, 0.95), depth * 0.4)
+
     for side in (1, -1)[:leaves]:
         for label, mesh in leaf:
             hung = rotate_mesh(mesh, "z", -opening)
@@ -161,6 +164,7 @@ def gateway(rng: Rng) -> list[Part]:
             parts.append(
                 make_part(label, translate_mesh(hung, (-side * width / 2, 0, 0.02)), leaf_look)
             )
+
     return parts
 
 
@@ -171,6 +175,7 @@ def _gate_top(
     half, height = size
     parts = []
     above = int(rng.integers(0, 4))  # nothing, a lintel, an arch, balls on the posts
+
     if above == 1:
         over = rng.uniform(1.0, 1.25)
         lintel = make_box(

@@ -68,6 +68,7 @@ def _run_shapes(arguments: Namespace) -> int:
         arguments.weights,
     )
     print_line(checkpoint)
+
     return 0
 
 
@@ -89,6 +90,7 @@ def _run_generator(arguments: Namespace) -> int:
             "Give the folder of the run (--run), the run of the shape space (--shape-space) and "
             "its folder of shapes (--store)"
         )
+
     given = {}
     for option in ("steps", "seed", "threads", "kind"):
         value = getattr(arguments, option)

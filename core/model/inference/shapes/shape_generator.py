@@ -165,4 +165,5 @@ def generator_part(
     state = {_NETWORK + key: value for key, value in generator.network.state_dict().items()}
     state[_BASIS + "mean"] = torch.from_numpy(generator.mean)
     state[_BASIS + "components"] = torch.from_numpy(generator.components)
+
     return {"kind": kind, "sizes": sizes, "shape": shape}, state

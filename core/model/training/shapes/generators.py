@@ -352,6 +352,7 @@ def _steps(run: Path, trainer: GeneratorTrainer, codes: CodeSet) -> Task[None]:
             after_step=lambda _step: None,
         )
         yield from subtask(steps_until_stopped(trainer, batches, plan), 0.1, 1.0)
+
     trainer.save(run / CHECKPOINT)
     stop.remove()
 

@@ -188,6 +188,7 @@ def _made(
     nearest = made.chamfer(training).argmin(1)
     first = [picture(_mesh(space, code)) for code in codes]
     second = [picture(_true_mesh(store, members[index])) for index in nearest]
+
     return [(name, first), ("nearest training shapes", second)]
 
 
