@@ -200,6 +200,7 @@ def _iterate_cosines(vectors: Floats, queries: Floats) -> Iterator[tuple[int, Fl
     columns = np.ascontiguousarray(queries.T, np.float32)
     for begin in range(0, count, _CHUNK):
         # One product for all views of many assets.
-        part = vectors[begin : begin + _CHUNK].astype(np.float32, copy=False)
-        product = part.reshape(-1, dimensions) @ columns
+        part = vectors[begin : begin + _CHUNK]
+        rows = part.astype(np.float32, copy=False).reshape(-1, dimensions)
+        product = rows @ columns
         yield begin, product.reshape(len(part), views, -1)

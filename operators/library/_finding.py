@@ -140,9 +140,14 @@ def _read_thumbnails(
     matches: Sequence[Match],
 ) -> Mapping[tuple[Path, int], NDArray[np.uint8]]:
     """Return the thumbnails of matches by index and row."""
+    rows_of: dict[Path, list[int]] = {}
+    for match in matches:
+        rows_of.setdefault(match.index, []).append(match.row)
+
+    # Each index is opened once.
     thumbnails = {}
-    for path in {match.index for match in matches}:
-        rows = [match.row for match in matches if match.index == path]
-        for row, thumbnail in zip(rows, read_thumbnails(path, rows), strict=True):
-            thumbnails[path, row] = thumbnail
+    for path, rows in rows_of.items():
+        images = read_thumbnails(path, rows)
+        for row, image in zip(rows, images, strict=True):
+            thumbnails[path, row] = image
     return thumbnails

@@ -283,9 +283,12 @@ class _IndexRun:
         missing = self._builder.missing_assets(name)
         for position in range(0, len(missing), _ASSETS_PER_JOB):
             assets = missing[position : position + _ASSETS_PER_JOB]
+            next_position = position + len(assets)
             done = start + share * position / len(missing)
-            end = start + share * (position + len(assets)) / len(missing)
-            yield from subtask(self._render_and_embed(name, path, assets), done, end)
+            end = start + share * next_position / len(missing)
+
+            rendering = self._render_and_embed(name, path, assets)
+            yield from subtask(rendering, done, end)
             self._save_in_time()
 
     def _render_and_embed(self, name: str, path: Path, assets: Sequence[AssetName]) -> Task[None]:

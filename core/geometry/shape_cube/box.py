@@ -45,7 +45,10 @@ class ShapeBox:
         longest = float(extent.max())
         if not np.isfinite(longest) or longest <= 0:
             raise MeshError("The mesh has no extent")
-        return cls((low + high) / 2, np.maximum(extent, longest / _MOST_STRETCH))
+
+        center = (low + high) / 2
+        size = np.maximum(extent, longest / _MOST_STRETCH)
+        return cls(center, size)
 
     @classmethod
     def of_points(cls, points: NDArray[np.floating[Any]]) -> ShapeBox:

@@ -7,7 +7,7 @@ pass only looks as far as the truncation, so it is a few shifted minima.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,11 +32,15 @@ def truncated_distance(inside: NDArray[np.bool_], spacing: Sequence[float], reac
     """
     # The surface is halfway between a cell and one of the other kind.
     half = float(np.min(spacing)) / 2
+
+    # A border of cells outside, which is taken off again.
     padded = np.pad(inside, 1)
     to_inside = np.sqrt(_squared_distance(padded, spacing, reach))
     to_outside = np.sqrt(_squared_distance(~padded, spacing, reach))
     signed = np.where(padded, to_outside - half, half - to_inside)
-    return signed[1:-1, 1:-1, 1:-1].clip(-reach, reach).astype(np.float32)
+    unpadded = signed[1:-1, 1:-1, 1:-1]
+
+    return unpadded.clip(-reach, reach).astype(np.float32)
 
 
 def unsigned_distance(marked: NDArray[np.bool_], spacing: float, reach: float) -> Field:
@@ -189,15 +193,30 @@ def interpolate(
     field: NDArray[np.floating[Any]], cells: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Return the values (P,) of a field (X, Y, Z) at positions (P, 3) in cells, linearly."""
-    lower = np.minimum(np.floor(cells).astype(np.int64), np.array(field.shape) - 2)
+    last_lower = np.array(field.shape) - 2
+    lower = np.minimum(np.floor(cells).astype(np.int64), last_lower)
     share = cells - lower
+
     result = np.zeros(len(cells), np.float32)
-
-    # Each of the eight corners gets the product of three linear weights.
-    for corner in range(8):
-        offset = np.array((corner & 1, corner >> 1 & 1, corner >> 2 & 1))
-        weight = np.where(offset == 1, share, 1 - share).prod(1)
+    for offset, weight in corner_weights(share):
         index = lower + offset
-        result += (weight * field[index[:, 0], index[:, 1], index[:, 2]]).astype(np.float32)
-
+        values = field[tuple(index.T)]
+        result += (weight * values).astype(np.float32)
     return result
+
+
+def corner_weights(
+    share: NDArray[np.float64],
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """Yield the eight corners of cells (3,), 0 or 1, and their weights (P,) at points in them.
+
+    A weight is the product of three linear ones.
+
+    Args:
+        share: (P, 3) where the points are between the lower and the upper corner, in 0..1.
+    """
+    for corner in range(8):
+        bits = (corner & 1, corner >> 1 & 1, corner >> 2 & 1)
+        offset = np.array(bits)
+        weights = np.where(offset == 1, share, 1 - share)
+        yield offset, weights.prod(1)

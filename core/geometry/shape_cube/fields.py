@@ -32,12 +32,15 @@ def unit_field(inside: NDArray[np.bool_], bounds: NDArray[np.float64]) -> NDArra
     half = (extent / box.size / 2 + margin) / spacing
     low = np.floor(center - half).astype(int).clip(0)
     high = np.ceil(center + half).astype(int).clip(max=occupancy_grid.SIDE - 1)
-    part = inside[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))]
+    x_cells, y_cells, z_cells = (slice(a, b + 1) for a, b in zip(low, high, strict=True))
+    part = inside[x_cells, y_cells, z_cells]
 
     # Distances at the cells, then at the points of the cube.
-    distance = truncated_distance(part, spacing.tolist(), REACH)
+    steps = spacing.tolist()
+    distance = truncated_distance(part, steps, REACH)
     origin = (low - center) * spacing
-    return resample_field(distance, origin.tolist(), spacing.tolist(), -REACH) / np.float32(REACH)
+    field = resample_field(distance, origin.tolist(), steps, -REACH)
+    return field / np.float32(REACH)
 
 
 def solid_field(solid: OrientedSolid) -> tuple[NDArray[np.float32], ShapeBox]:

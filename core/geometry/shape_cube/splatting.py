@@ -38,10 +38,12 @@ def splat_points(
     within = ((index >= 0) & (index < SPLAT_SIDE)).all(1)
     index = index[within]
     offset = cells[within] - index - 0.5
-    values = np.concatenate((offset, np.asarray(normals)[within]), axis=1)
+    kept_normals = np.asarray(normals)[within]
+    values = np.concatenate((offset, kept_normals), axis=1)
 
     # Sums by cell, divided by the number of points.
-    flat = (index[:, 0] * SPLAT_SIDE + index[:, 1]) * SPLAT_SIDE + index[:, 2]
+    x, y, z = index.T
+    flat = (x * SPLAT_SIDE + y) * SPLAT_SIDE + z
     cell_count = SPLAT_SIDE**3
     counts = np.bincount(flat, minlength=cell_count)
     result = np.empty((POINT_CHANNELS, cell_count), np.float32)

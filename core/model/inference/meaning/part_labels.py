@@ -151,8 +151,8 @@ def label_surface(
 def neighbor_pairs(triangles: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """Return the pairs (E, 2) of triangles (T, 3) that share an edge, each in both orders."""
     # Each edge with its triangle, in the order of its vertices.
-    edges = np.concatenate((triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]))
-    edges = np.sort(edges, axis=1)
+    sides = (triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]])
+    edges = np.sort(np.concatenate(sides), axis=1)
     faces = np.tile(np.arange(len(triangles)), 3)
     order = np.lexsort((edges[:, 1], edges[:, 0]))
     edges = edges[order]

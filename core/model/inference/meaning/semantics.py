@@ -151,7 +151,9 @@ def embed_images(
     vectors = []
     with torch.inference_mode():
         for chunk in torch.from_numpy(images).split(_CHUNK):
-            vectors.append(heads.embed(trunk(chunk), chunk[:, 3:]).numpy())
+            masks = chunk[:, 3:]
+            embedded = heads.embed(trunk(chunk), masks)
+            vectors.append(embedded.numpy())
     return np.concatenate(vectors)
 
 
@@ -169,7 +171,9 @@ def trunk_features(images: Pixels, trunk_weights: Path | None = None) -> NDArray
     vectors = []
     with torch.inference_mode():
         for chunk in torch.from_numpy(images).split(_CHUNK):
-            vectors.append(pooled_features(trunk(chunk), chunk[:, 3:]).numpy())
+            masks = chunk[:, 3:]
+            pooled = pooled_features(trunk(chunk), masks)
+            vectors.append(pooled.numpy())
     return np.concatenate(vectors)
 
 

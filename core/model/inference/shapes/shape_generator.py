@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ....errors import WeightsError
 from ....geometry.shape_cube.box import ShapeBox
+from ...networks.shape_autoencoder import LATENT_SIDE
 from ...networks.shape_generators import (
     BOX_NUMBERS,
     NOISE,
@@ -81,12 +82,14 @@ class ShapeGenerator:
 
 def code_of_numbers(numbers: NDArray[np.float32]) -> ShapeCode:
     """Return the code of its numbers (N,): the flat latent and the logarithms of the sides."""
-    latent = numbers[:-BOX_NUMBERS].reshape(-1, 4, 4, 4)
+    flat_latent = numbers[:-BOX_NUMBERS]
+    latent = flat_latent.reshape(-1, LATENT_SIDE, LATENT_SIDE, LATENT_SIDE)
 
     # Only ratios of the sides count: the longest one becomes 1.
     sides = numbers[-BOX_NUMBERS:].astype(float)
     sides = (sides - sides.max()).clip(_SMALLEST_LOG_SIDE, _LARGEST_LOG_SIDE)
-    return ShapeCode(latent.astype(np.float32), ShapeBox(np.zeros(3), np.exp(sides)))
+    box = ShapeBox(np.zeros(3), np.exp(sides))
+    return ShapeCode(latent.astype(np.float32), box)
 
 
 def load_generator(path: Path | None = None) -> ShapeGenerator:
@@ -162,7 +165,10 @@ def generator_part(
     shape = [1, 0]
     if isinstance(generator.network, FactorMixture):
         shape = list(generator.network.factors.shape[:2])
-    state = {_NETWORK + key: value for key, value in generator.network.state_dict().items()}
+
+    state = {}
+    for key, value in generator.network.state_dict().items():
+        state[_NETWORK + key] = value
     state[_BASIS + "mean"] = torch.from_numpy(generator.mean)
     state[_BASIS + "components"] = torch.from_numpy(generator.components)
 

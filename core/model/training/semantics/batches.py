@@ -99,7 +99,10 @@ class SemanticSource:
     def _pick_objects(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Return indices of different objects; a set smaller than a batch repeats them."""
         # First some that have parts, then any others.
-        with_parts = [i for i, item in enumerate(self.objects) if item.groups is not None]
+        with_parts = []
+        for index, item in enumerate(self.objects):
+            if item.groups is not None:
+                with_parts.append(index)
         wanted = min(round(self.sampling.labeled * self.sampling.objects), len(with_parts))
         first = rng.choice(with_parts, wanted, replace=False) if wanted else np.zeros(0, int)
 

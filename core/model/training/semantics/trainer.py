@@ -254,8 +254,11 @@ class SemanticTrainer:
         rows = (batch.parts >= 0).any(2).any(1)
         if not rows.any():
             rows[0] = True  # for a loss of zero
-        chosen = TrunkMaps(*(values[rows] for values in maps))
-        logits = self.heads.parts(chosen, batch.images[rows]).float()
+
+        # The decoder of parts is costly: only these images go through it.
+        chosen_maps = TrunkMaps(*(values[rows] for values in maps))
+        chosen_images = batch.images[rows]
+        logits = self.heads.parts(chosen_maps, chosen_images).float()
         return part_losses(logits, batch.parts[rows], self._groups)
 
     def _embedding_losses(self, vectors: Tensor, batch: SemanticBatch) -> dict[str, Tensor]:

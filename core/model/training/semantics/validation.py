@@ -299,10 +299,14 @@ def _part_scores(
     """
     scores = {}
     for origin, chosen in _by_origin(objects):
-        is_labeled = (parts >= 0) & chosen[:, None, None]
-        if is_labeled.any():
-            values = _group_scores(parts[is_labeled], predicted[is_labeled], groups)
-            scores.update({f"{name}_{origin}": value for name, value in values.items()})
+        is_judged = (parts >= 0) & chosen[:, None, None]
+        if not is_judged.any():
+            continue
+
+        truth = parts[is_judged]
+        values = _group_scores(truth, predicted[is_judged], groups)
+        for name, value in values.items():
+            scores[f"{name}_{origin}"] = value
     return scores
 
 
@@ -424,10 +428,15 @@ def _color_features(images: Tensor) -> Vectors:
     """Return unit vectors of the histograms of the object's colors."""
     # One bin for each triple of levels; only what the mask shows is counted.
     levels = (images[:, :3] * _COLORS).long().clamp(0, _COLORS - 1)
-    index = (levels[:, 0] * _COLORS + levels[:, 1]) * _COLORS + levels[:, 2]
+    red, green, blue = levels.unbind(1)
+    bins = (red * _COLORS + green) * _COLORS + blue
+    coverage = images[:, 3]
+
     histograms = torch.zeros(len(images), _COLORS**3)
-    histograms.scatter_add_(1, index.flatten(1), images[:, 3].flatten(1))
-    return torch.nn.functional.normalize(histograms.sqrt(), dim=1).numpy()
+    histograms.scatter_add_(1, bins.flatten(1), coverage.flatten(1))
+    # The root makes large uniform areas count less.
+    vectors = histograms.sqrt()
+    return torch.nn.functional.normalize(vectors, dim=1).numpy()
 
 
 def format_scores(scores: dict[str, float], count: int) -> str:

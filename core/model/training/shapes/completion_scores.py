@@ -85,9 +85,11 @@ def _hidden_f_score(
     # Where one of the two has no surface there, they agree only if neither has.
     if not len(points) or not len(true_points):
         return float(len(points) == len(true_points))
-    precision = (nearest_distance(points, true_points)[0] < _THRESHOLD).mean()
-    recall = (nearest_distance(true_points, points)[0] < _THRESHOLD).mean()
 
+    to_truth, _ = nearest_distance(points, true_points)
+    from_truth, _ = nearest_distance(true_points, points)
+    precision = (to_truth < _THRESHOLD).mean()
+    recall = (from_truth < _THRESHOLD).mean()
     return float(2 * precision * recall / max(precision + recall, 1e-9))
 
 

@@ -72,10 +72,13 @@ def wasserstein_critic_loss(
         penalty: weight of the deviation of the gradient's length from 1, between the codes.
     """
     # The critic should rise by 1 a unit of distance, on the way from made codes to real ones.
+    made = made.detach()
     share = torch.rand(len(real), 1)
-    between = (share * real + (1 - share) * made.detach()).requires_grad_()
-    length = _squared_gradient(critic(between, label), between).add(1e-12).sqrt()
-    distance = critic(made.detach(), label).mean() - critic(real, label).mean()
+    between = (share * real + (1 - share) * made).requires_grad_()
+    squared_length = _squared_gradient(critic(between, label), between)
+    length = squared_length.add(1e-12).sqrt()
+
+    distance = critic(made, label).mean() - critic(real, label).mean()
     loss: Tensor = distance + penalty * (length - 1).square().mean()
     return loss
 
@@ -98,8 +101,11 @@ def flow_loss(flow: CodeFlow, code: Tensor, label: Tensor, drop: float = 0.1) ->
     # Some labels are hidden, so that the flow also learns all classes together.
     is_dropped = torch.rand(len(code)) < drop
     label = torch.where(is_dropped, flow.sizes.classes, label)
-    between = time[:, None] * code + (1 - time[:, None]) * noise
-    return F.mse_loss(flow(between, time, label), code - noise)
+
+    share = time[:, None]
+    between = share * code + (1 - share) * noise
+    velocity = flow(between, time, label)
+    return F.mse_loss(velocity, code - noise)
 
 
 def make_codes(generator: CodeGenerator, label: Tensor) -> Tensor:

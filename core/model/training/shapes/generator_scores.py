@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ....geometry.shape_cube.distances import surface_points, unsigned_distance
+from ....geometry.shape_cube.distances import corner_weights, surface_points, unsigned_distance
 from ....geometry.surface_nets import surface_nets
 from ....geometry.topology import check_topology
 from ....jobs.task import Progress, Task
@@ -166,15 +166,13 @@ def _spread(cells: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return points (P, 3) in grid points, spread linearly over their eight neighbors."""
     lower = np.floor(cells).astype(np.int64).clip(0, _SIDE - 2)
     share = (cells - lower).clip(0, 1)
-    total = np.zeros(_SIDE**3)
 
-    # Each of the eight corners gets the product of three linear weights.
-    for corner in range(8):
-        offset = np.array((corner & 1, corner >> 1 & 1, corner >> 2 & 1))
-        weight = np.where(offset == 1, share, 1 - share).prod(1)
-        index = lower + offset
-        flat = (index[:, 0] * _SIDE + index[:, 1]) * _SIDE + index[:, 2]
-        total += np.bincount(flat, weight, _SIDE**3)
+    count = _SIDE**3
+    total = np.zeros(count)
+    for offset, weight in corner_weights(share):
+        x, y, z = (lower + offset).T
+        flat = (x * _SIDE + y) * _SIDE + z
+        total += np.bincount(flat, weight, count)
 
     return (total / len(cells)).astype(np.float32)
 

@@ -39,6 +39,7 @@ _LIGHT = np.array((0.35, -0.75, 0.56))
 _BETWEEN = (0.17, 0.33, 0.5, 0.67, 0.83)
 _STRENGTHS = (0.15, 0.3, 0.5)
 _MADE = 5  # shapes of a class
+_COLUMNS = 7  # of the sheet
 
 Picture = NDArray[np.float32]
 
@@ -131,11 +132,15 @@ def _between(space: ShapeSpace, store: ShapeStore, first: StoredShape, second: S
     """Return a row: a shape, what is between, and another shape."""
     start = _code(space, store, first)
     end = _code(space, store, second)
+
     meshes: list[MeshArrays | None] = [_true_mesh(store, first)]
     for share in _BETWEEN:
-        meshes.append(_mesh(space, blend_codes(start, end, share)))
+        code = blend_codes(start, end, share)
+        meshes.append(_mesh(space, code))
     meshes.append(_true_mesh(store, second))
-    return f"{first.name} to {second.name}", [picture(mesh) for mesh in meshes]
+
+    images = [picture(mesh) for mesh in meshes]
+    return f"{first.name} to {second.name}", images
 
 
 def _variations(space: ShapeSpace, store: ShapeStore, shape: StoredShape) -> Row:
@@ -145,9 +150,12 @@ def _variations(space: ShapeSpace, store: ShapeStore, shape: StoredShape) -> Row
     # Two seeds at each strength.
     meshes: list[MeshArrays | None] = [_true_mesh(store, shape), _mesh(space, code)]
     for strength in _STRENGTHS:
-        meshes.append(_mesh(space, vary_code(space, code, strength, 0)))
-        meshes.append(_mesh(space, vary_code(space, code, strength, 1)))
-    return f"{shape.name}: reconstructed, varied", [picture(mesh) for mesh in meshes[:7]]
+        for seed in (0, 1):
+            varied = vary_code(space, code, strength, seed)
+            meshes.append(_mesh(space, varied))
+
+    images = [picture(mesh) for mesh in meshes[:_COLUMNS]]
+    return f"{shape.name}: reconstructed, varied", images
 
 
 def _completion(space: ShapeSpace, store: ShapeStore, shape: StoredShape) -> Row:
