@@ -309,9 +309,12 @@ def _asset_positions(index: LibraryIndex) -> NDArray[np.int32]:
     for path, file in index.files.items():
         for i, asset in enumerate(file.assets):
             asset_positions[path, asset] = i
+
     positions = []
     for entry in index.entries:
-        positions.append((file_positions[entry.path], asset_positions[entry.path, entry.asset]))
+        file_position = file_positions[entry.path]
+        asset_position = asset_positions[entry.path, entry.asset]
+        positions.append((file_position, asset_position))
     return np.array(positions, np.int32).reshape(-1, 2)
 
 

@@ -153,9 +153,10 @@ class IndexBuilder:
         for asset in file.assets:
             key = asset_key(asset)
             is_same = old is not None and old.digests.get(key) == stored_digests[key]
-            stored = self._old_stored.get(asset_id(file.path, asset))
+            entry_id = asset_id(file.path, asset)
+            stored = self._old_stored.get(entry_id)
             if is_same and stored:
-                self._stored[asset_id(file.path, asset)] = stored
+                self._stored[entry_id] = stored
 
     def missing_assets(self, path: str) -> list[AssetName]:
         """Return the assets of a file that are neither indexed nor left out for a reason."""

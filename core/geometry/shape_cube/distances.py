@@ -63,7 +63,8 @@ def _squared_distance(marked: NDArray[np.bool_], spacing: Sequence[float], reach
         moved = np.moveaxis(squared, axis, 0)
         shape = moved.shape
         lines = np.ascontiguousarray(moved).reshape(shape[0], -1)
-        for start in range(0, lines.shape[1], _LINES_AT_ONCE):
+        line_count = lines.shape[1]
+        for start in range(0, line_count, _LINES_AT_ONCE):
             part = lines[:, start : start + _LINES_AT_ONCE]
             part[:] = _shifted_minimum(np.ascontiguousarray(part), step, reach)
         squared = np.moveaxis(lines.reshape(shape), 0, axis)
@@ -81,11 +82,13 @@ def _shifted_minimum(source: Field, step: float, reach: float) -> Field:
     """
     nearest = source.copy()
     moved = np.empty_like(source)
-    last_shift = min(int(np.ceil(reach / step)) + 1, len(source) - 1)
+    reached = int(np.ceil(reach / step)) + 1
+    last_shift = min(reached, len(source) - 1)
 
     for shift in range(1, last_shift + 1):
         # From both neighbors at this distance.
-        np.add(source, np.float32((shift * step) ** 2), out=moved)
+        squared_shift = np.float32((shift * step) ** 2)
+        np.add(source, squared_shift, out=moved)
         np.minimum(nearest[shift:], moved[:-shift], out=nearest[shift:])
         np.minimum(nearest[:-shift], moved[shift:], out=nearest[:-shift])
 
@@ -180,8 +183,10 @@ def _normals_at(
     for axis in range(3):
         step = np.zeros(3)
         step[axis] = 1.0
-        ahead = interpolate(field, (cells + step).clip(0, last))
-        behind = interpolate(field, (cells - step).clip(0, last))
+        next_cells = (cells + step).clip(0, last)
+        previous_cells = (cells - step).clip(0, last)
+        ahead = interpolate(field, next_cells)
+        behind = interpolate(field, previous_cells)
         normals[:, axis] = behind - ahead  # the field falls outwards
 
     length = np.linalg.norm(normals, axis=1, keepdims=True)

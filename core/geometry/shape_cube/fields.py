@@ -53,10 +53,15 @@ def solid_field(solid: OrientedSolid) -> tuple[NDArray[np.float32], ShapeBox]:
     cell = CUBE_SIDE / _LATTICE
 
     # Which cells of the cube are inside the stretched solid.
-    unit = OrientedSolid(box.to_unit(solid.vertices), solid.triangles, solid.sheet_share)
-    inside = inside_lattice(unit, np.full(3, -CUBE_SIDE / 2), cell, _LATTICE)
-    distance = truncated_distance(inside, (cell, cell, cell), REACH)
+    unit_vertices = box.to_unit(solid.vertices)
+    unit = OrientedSolid(unit_vertices, solid.triangles, solid.sheet_share)
+    corner = np.full(3, -CUBE_SIDE / 2)
+    inside = inside_lattice(unit, corner, cell, _LATTICE)
+
+    # Distances at the middles of the cells, then at the points of the cube.
+    spacing = (cell, cell, cell)
+    distance = truncated_distance(inside, spacing, REACH)
     origin = -CUBE_SIDE / 2 + cell / 2
-    field = resample_field(distance, (origin,) * 3, (cell,) * 3, -REACH)
+    field = resample_field(distance, (origin,) * 3, spacing, -REACH)
 
     return field / np.float32(REACH), box

@@ -174,6 +174,9 @@ def _part_material(base: bpy.types.Material | None, name: str, number: int) -> b
     material = base.copy() if base else bpy.data.materials.new(name)
     material.name = name
     material[_BASE_KEY] = base
+
+    # Hues of neighboring numbers are far apart.
     hue = number * _GOLDEN_RATIO % 1
-    material.diffuse_color = (*colorsys.hsv_to_rgb(hue, 0.6, 0.8), 1.0)
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.6, 0.8)
+    material.diffuse_color = (red, green, blue, 1.0)
     return material

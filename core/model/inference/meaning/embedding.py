@@ -143,9 +143,14 @@ def embed_renders(embedder: Embedder, images: NDArray[np.uint8]) -> NDArray[np.f
 
     # A view from which nothing is seen, as of a sheet from its edge, has no window.
     shown = np.flatnonzero((images[..., 3] >= _CLEAR).any(axis=(1, 2)))
-    if len(shown):
-        windows = [window_image(_as_floats(images[row])) for row in shown]
-        vectors[shown] = embedder.embed(_channels_first(windows))
+    if not len(shown):
+        return vectors
+
+    windows = []
+    for row in shown:
+        image = _as_floats(images[row])
+        windows.append(window_image(image))
+    vectors[shown] = embedder.embed(_channels_first(windows))
     return vectors
 
 

@@ -262,9 +262,12 @@ def _view_evidence(view: View, meaning: ImageMeaning, surface: _Surface, corners
     low, high = mask_bounds(view.image[..., 3])
     window = float((high - low).max()) * WINDOW_UNITS
     corner = (low + high) / 2 - window / 2
+
+    # The cell of the part map in which each face is seen.
     side = len(meaning.parts)
     pixels, _ = view.camera.project(surface.centers[is_seen])
-    cells = ((pixels - corner) / window * side).astype(int).clip(0, side - 1)
+    places = (pixels - corner) / window * side
+    cells = places.astype(int).clip(0, side - 1)
 
     # What is seen at a slant counts less.
     evidence = np.zeros((surface.count, len(meaning.groups)))

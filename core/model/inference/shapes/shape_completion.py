@@ -199,11 +199,15 @@ def with_known(field: NDArray[np.float32], surface: KnownSurface) -> NDArray[np.
 
     # The height over the plane at the nearest point, as far as that is near.
     distance, nearest = nearest_distance(places, surface.points)
-    height = ((surface.points[nearest] - places) * surface.normals[nearest]).sum(1)
+    to_point = surface.points[nearest] - places
+    height = (to_point * surface.normals[nearest]).sum(1)
+    known = (height / REACH).clip(-1, 1)
     weight = (2 * (1 - distance / (_KEPT_CELLS * spacing))).clip(0, 1)
+
     result = field.copy()
-    old = field[tuple(index.T)]
-    result[tuple(index.T)] = old + weight * ((height / REACH).clip(-1, 1) - old)
+    near = tuple(index.T)
+    old = field[near]
+    result[near] = old + weight * (known - old)
 
     return result
 
@@ -218,13 +222,16 @@ def keep_known(mesh: MeshArrays, surface: KnownSurface) -> MeshArrays:
     vertices = surface.box.to_unit(mesh.vertices).astype(np.float32)
     distance, nearest = nearest_distance(vertices, surface.points)
     normals = surface.normals[nearest]
-    height = ((surface.points[nearest] - vertices) * normals).sum(1, keepdims=True)
+    to_point = surface.points[nearest] - vertices
+    height = (to_point * normals).sum(1, keepdims=True)
 
     # Full within half the reach, none beyond it, so that the seam is smooth.
     share = distance / (_NEAR_CELLS * field_spacing())
     weight = (2 * (1 - share)).clip(0, 1)[:, None]
     moved = vertices + weight * height * normals
-    return replace(mesh, vertices=surface.box.from_unit(moved).astype(np.float32))
+
+    meters = surface.box.from_unit(moved)
+    return replace(mesh, vertices=meters.astype(np.float32))
 
 
 def thinned(
@@ -233,7 +240,8 @@ def thinned(
     """Return at most as many points (P, 3), and their normals, as are encoded."""
     if len(points) <= POINT_COUNT:
         return points, normals
-    chosen = np.random.default_rng(0).permutation(len(points))[:POINT_COUNT]
+    order = np.random.default_rng(0).permutation(len(points))
+    chosen = order[:POINT_COUNT]
     return points[chosen], normals[chosen]
 
 
@@ -249,13 +257,9 @@ def _surface_loss(values: Tensor, points: Tensor, normals: Tensor, offset: float
     # The field is 0 at the points, negative beyond them and positive behind.
     step = offset * REACH * normals
     places = torch.cat((points, points + step, points - step))
-    targets = torch.cat(
-        (
-            torch.zeros(len(points)),
-            torch.full((len(points),), -offset),
-            torch.full((len(points),), offset),
-        )
-    )
+    on_surface = torch.zeros(len(points))
+    beside = torch.full((len(points),), offset)
+    targets = torch.cat((on_surface, -beside, beside))
     sampled = _sample(values, places)
 
     return F.smooth_l1_loss(sampled, targets, beta=0.1)

@@ -143,9 +143,10 @@ def measure_space(
     """
     mean = latents.mean(0).astype(np.float32)
     _, lengths, directions = np.linalg.svd(latents - mean, full_matrices=False)
-    scale = lengths[:count] / np.sqrt(max(len(latents) - 1, 1))
-    kept = (directions[:count] * scale[:, None]).astype(np.float32)
-    return ShapeSpace(network, mean, kept)
+    freedom = max(len(latents) - 1, 1)
+    scale = lengths[:count] / np.sqrt(freedom)
+    kept = directions[:count] * scale[:, None]
+    return ShapeSpace(network, mean, kept.astype(np.float32))
 
 
 def shape_space_state(space: ShapeSpace) -> dict[str, Tensor]:
@@ -205,8 +206,9 @@ def vary_code(space: ShapeSpace, code: ShapeCode, strength: float, seed: int) ->
 
     # A random step along the directions in which training shapes differ.
     coefficients = rng.standard_normal(len(space.directions)).astype(np.float32)
-    change = strength * coefficients @ space.directions
-    latent = code.latent + change.reshape(code.latent.shape)
+    flat_change = strength * coefficients @ space.directions
+    change = flat_change.reshape(code.latent.shape)
+    latent = code.latent + change
     return replace(code, latent=latent.astype(np.float32))
 
 

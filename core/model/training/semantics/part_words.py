@@ -49,7 +49,6 @@ _WORDS: Mapping[str, str] = {
     "machine": "engine motor propeller",
     "fastener": "hinge hinges screw screws bolt bolts lock padlock",
     "blade": "arrowhead",
-    "head": "hair",
     "feature": "eye eyes pupil pupils ear ears nose beak mane horn horns antler antlers",
     "limb": "hooves hoof paw paws",
     "wing": "wing wings",
@@ -67,6 +66,7 @@ _VESSELS = "bottle jar mug vase"
 _FAMILY_WORDS: tuple[tuple[str, str, str], ...] = (
     (_LIVING, "leg legs foot feet arm arms hand hands", "limb"),
     (_LIVING, "head hat", "head"),
+    ("figure", "hair", "head"),
     (_FURNITURE, "leg legs", "leg"),
     (_FURNITURE, "foot feet", "foot"),
     ("chair sofa bench", "arm arms", "arm"),

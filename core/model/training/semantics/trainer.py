@@ -432,7 +432,10 @@ def load_judged(
     for item in load_dense_split(datasets, split):
         if not is_unsure(item.record):
             items.append(item)
-    chosen = evenly_spaced(items, limit) if limit else items
+
+    chosen: Sequence[DenseObject] = items
+    if limit:
+        chosen = evenly_spaced(items, limit)
     return label_objects(chosen, config, named_parts=True)
 
 

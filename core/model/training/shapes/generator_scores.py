@@ -82,14 +82,15 @@ def compare_sets(
     # All shapes against all; the nearest neighbor of a shape is not itself.
     within_made = made.chamfer(made)
     within_reference = reference.chamfer(reference)
-    rows = np.concatenate((within_made, between), axis=1)
-    rows = np.concatenate((rows, np.concatenate((between.T, within_reference), axis=1)))
+    rows = np.block([[within_made, between], [between.T, within_reference]])
     np.fill_diagonal(rows, np.inf)
     is_made = np.arange(len(rows)) < len(within_made)
     same = is_made[rows.argmin(1)] == is_made
 
     # Copies are nearer to training shapes than other real shapes are.
-    copying = made.chamfer(training).min(1).mean() / reference.chamfer(training).min(1).mean()
+    from_made = made.chamfer(training).min(1).mean()
+    from_reference = reference.chamfer(training).min(1).mean()
+    copying = from_made / from_reference
 
     return coverage, distance, float(same.mean()), float(copying)
 

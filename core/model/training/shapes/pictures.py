@@ -61,7 +61,8 @@ def draw_shape_space(
     Raises:
         OutputError: the file cannot be written.
     """
-    chosen = evenly_spaced([shape for shape in shapes if not shape.name.startswith("random")], 12)
+    named = [shape for shape in shapes if not shape.name.startswith("random")]
+    chosen = evenly_spaced(named, 12)
     rows: list[Row] = []
 
     # Pairs of shapes and what is between them, then variations, then completions.
@@ -192,12 +193,16 @@ def _made(
 
     # The nearest training shape of each.
     fields = [space.decode(code.latent) for code in codes]
-    made = shape_set(fields, [code.box.size for code in codes])
+    sizes = [code.box.size for code in codes]
+    made = shape_set(fields, sizes)
     nearest = made.chamfer(training).argmin(1)
-    first = [picture(_mesh(space, code)) for code in codes]
-    second = [picture(_true_mesh(store, members[index])) for index in nearest]
 
-    return [(name, first), ("nearest training shapes", second)]
+    made_images = [picture(_mesh(space, code)) for code in codes]
+    nearest_images = []
+    for index in nearest:
+        mesh = _true_mesh(store, members[index])
+        nearest_images.append(picture(mesh))
+    return [(name, made_images), ("nearest training shapes", nearest_images)]
 
 
 def _code(space: ShapeSpace, store: ShapeStore, shape: StoredShape) -> ShapeCode:

@@ -161,8 +161,9 @@ def corrupt(
     chosen = rng.random(len(points)) < share
     points = points[chosen]
     normals = normals[chosen]
-    deviation = config.noise * rng.random() ** 2
-    points = points + rng.normal(0, 1, points.shape).astype(np.float32) * np.float32(deviation)
+    deviation = np.float32(config.noise * rng.random() ** 2)
+    noise = rng.normal(0, 1, points.shape).astype(np.float32)
+    points = points + noise * deviation
 
     # What is missing, see CorruptionConfig.
     kind = rng.choice(4, p=(config.complete, config.half, config.holes, config.side))
@@ -229,8 +230,10 @@ def _within_balls(
         # A ball about a point of the surface, so that it takes something away.
         middle = points[rng.integers(len(points))]
         radius = rng.uniform(*config.ball_radius)
-        kept &= np.linalg.norm(points - middle, axis=1) > radius
-        missing |= np.linalg.norm(centers - middle, axis=-1) < radius
+        point_distance = np.linalg.norm(points - middle, axis=1)
+        cell_distance = np.linalg.norm(centers - middle, axis=-1)
+        kept &= point_distance > radius
+        missing |= cell_distance < radius
 
     return kept, missing
 

@@ -84,7 +84,8 @@ def _fit_factors(codes: Floats, members: list[NDArray[np.int64]]) -> FactorMixtu
 
         # The directions of greatest variance; the rest is shared by all groups.
         _, lengths, directions = np.linalg.svd(centered, full_matrices=False)
-        scale = lengths[:_RANK] * np.sqrt((1 - _SHRINKAGE) / max(len(part) - 1, 1))
+        freedom = max(len(part) - 1, 1)
+        scale = lengths[:_RANK] * np.sqrt((1 - _SHRINKAGE) / freedom)
         factors = directions[:_RANK] * scale[:, None]
         mixture.means[index] = torch.from_numpy(mean)
         mixture.factors[index, : len(factors)] = torch.from_numpy(factors)
@@ -115,9 +116,12 @@ def _clusters(codes: Floats, count: int) -> NDArray[np.int64]:
 def _kernel_likelihood(codes: Floats, held_out: Floats, width: float) -> float:
     """Return the mean logarithm of the density of held-out codes (B, N)."""
     numbers = codes.shape[1]
-    squared = torch.cdist(torch.from_numpy(held_out), torch.from_numpy(codes)).square()
+    centers = torch.from_numpy(codes)
+    distances = torch.cdist(torch.from_numpy(held_out), centers)
+    squared = distances.square()
 
     # A constant factor of the density does not matter for the choice of a width.
     exponents = -squared / (2 * width**2)
-    density = torch.logsumexp(exponents, 1) - numbers * float(np.log(width))
+    normalizer = numbers * float(np.log(width))
+    density = torch.logsumexp(exponents, 1) - normalizer
     return float(density.mean())

@@ -20,6 +20,8 @@ from maquette.core.model.training.semantics.part_words import group_of_name
         ("DarkWood", "chair", None),
         ("door_handle", "car", "handle"),
         ("handle_plate", "cabinet", None),
+        ("Hair", "figure", "head"),
+        ("Hair", "animal", None),
         ("trunk", "tree", "stem"),
         ("trunk", "car", None),
         ("arm", "sofa", "arm"),
