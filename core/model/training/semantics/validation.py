@@ -257,9 +257,9 @@ def _family_scores(
     held_out = torch.tensor([item.item.family in HELD_OUT_FAMILIES for item in objects])
     other = torch.tensor([family_of(item.item.record) == OTHER for item in objects])
 
+    known = batch.known & procedural
     for name, unknown in (("held_out", held_out), ("other", other)):
-        if unknown.any() and batch.known.any():
-            known = batch.known & procedural
+        if unknown.any() and known.any():
             for suffix, values in measures.items():
                 auroc = _auroc(values[known], values[unknown])
                 scores[f"unknown_auroc_{name}{suffix}"] = auroc
