@@ -116,6 +116,7 @@ def apply_result(
         report = _finish_summary(result.finished)
         report += [Fact(text) for text in left_behind]
 
+    # The new texture, and how many images could not be used for it.
     if result.texture:
         texturing.apply_texture(obj, result.texture)
         width, height = result.texture.size
@@ -133,6 +134,8 @@ def apply_result(
 def _left_behind(obj: bpy.types.Object) -> list[str]:
     """Return what of ``obj`` cannot come along to a new mesh, one text a fact."""
     mesh = obj.data
+
+    # What a new mesh cannot have, with its number.
     keys = mesh.shape_keys.key_blocks if mesh.shape_keys else ()
     counts = {
         "shape keys": len(keys),
@@ -170,6 +173,8 @@ def _remove_multires(obj: bpy.types.Object) -> None:
 def _finish_summary(finished: RemeshResult) -> list[Fact]:
     """Return the report on a remeshed mesh."""
     kind = "quads" if finished.mesh.faces.shape[1] == 4 else "triangles"
+
+    # What everybody wants to know, then details.
     report = [Fact(f"{len(finished.mesh.faces):,} {kind}")]
     report.append(Fact(finished.after.summary(), is_detail=finished.after.is_watertight))
 
@@ -210,6 +215,8 @@ def _matrix_of(obj: bpy.types.Object) -> Matrix:
 def up_of(obj: bpy.types.Object) -> tuple[float, float, float]:
     """Return the direction up (3,) along the axes of the mesh of ``obj``, scaled to its size."""
     _, rotation, scale = _matrix_of(obj).decompose()
+
+    # An axis of negative scale points the other way.
     up = rotation.inverted() @ Vector((0, 0, 1))
     mirrored = (-axis if factor < 0 else axis for axis, factor in zip(up, scale, strict=True))
     return tuple(mirrored)

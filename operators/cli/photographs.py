@@ -142,6 +142,8 @@ def _start_work(arguments: argparse.Namespace) -> Task[PhotographsResult]:
     dense = DenseSettings(resolution=arguments.detail)
     if arguments.no_mesh or not (arguments.output or arguments.training_set):
         dense = None
+
+    # The same for photographs and for the frames of a movie.
     solve = partial(
         start_solving,
         check_outlines=not arguments.no_outlines,
@@ -165,6 +167,8 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
         arguments.error(f"--detail is {DETAIL['min']} to {DETAIL['max']}")
     if not FRAMES["min"] <= arguments.frames <= FRAMES["max"]:
         arguments.error(f"--frames is {FRAMES['min']} to {FRAMES['max']}")
+
+    # Options that need something else.
     needs_mesh = (arguments.voxels, arguments.preset, arguments.texture, arguments.also)
     if arguments.no_mesh and any((*needs_mesh, arguments.training_set)):
         arguments.error("--voxels, --preset, --texture, --also and --training-set need a mesh")
@@ -205,6 +209,7 @@ def _export_cameras(result: PhotographsResult, arguments: argparse.Namespace) ->
     path: Path = arguments.export_cameras
     scene = result.solved
     if arguments.undistort:
+        # The new photographs are beside the cameras.
         folder = path.parent if path.suffix.lower() == ".json" else path
         scene = run_with_progress_line(undistort_photographs(folder / "images", scene))
     count = write_cameras(path, scene, arguments.size)
@@ -242,6 +247,7 @@ def _write_result(result: PhotographsResult, arguments: argparse.Namespace) -> l
             write_solved(arguments.output, bpy.context.scene, collection)
         return []
 
+    # What else is written of the surface.
     if arguments.voxels:
         write_voxels(arguments.voxels, result.shape.field, arguments.size)
     if suffix == ".ply":
@@ -249,11 +255,13 @@ def _write_result(result: PhotographsResult, arguments: argparse.Namespace) -> l
         if not arguments.also:
             return []
 
+    # The mesh, finished as requested.
     name = object_name(arguments.folder)
     obj = add_surface(collection, name, result.shape, arguments.size)
     report = finish.finish_object(obj, arguments.output, arguments)
 
     with silence_stdout():
+        # Blender prints what it writes.
         if suffix == ".blend":
             write_solved(arguments.output, bpy.context.scene, collection)
         elif suffix != ".ply":

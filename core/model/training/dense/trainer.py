@@ -112,6 +112,8 @@ class DenseTrainer:
         self.device = device
         self.step = 0
         self.network = DenseSingleViewNetwork(config.network).to(device)
+
+        # The trunk may begin with the weights of the released network.
         trunk = self.network.trunk
         if isinstance(trunk, PyramidTrunk):
             reconstruction, _ = load_weights()
@@ -179,6 +181,7 @@ class DenseTrainer:
 
     def _groups(self) -> list[dict[str, Any]]:
         """Return weights of convolutions and linear layers, which decay, and all others."""
+        # Biases and norms do not decay.
         values = [*self.network.parameters(), *self.prototypes.parameters()]
         decaying = [value for value in values if value.dim() > 1]
         others = [value for value in values if value.dim() <= 1]
@@ -224,12 +227,16 @@ def _train_alone(
     """Do :func:`train_dense` in the folder ``run``, which is locked."""
     StopFile(run).remove()
     yield Progress(0.0, "Reading the training set")
+
+    # All objects stay in memory as small as in their files.
     objects = load_dense_split(datasets, "train")
     unseen = evenly_spaced(load_dense_split(datasets, "validation"), config.training.validation)
     families = _write_config(run, config, datasets, {item.family for item in objects})
 
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
+
+    # A new trainer, or one that continues.
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trainer = DenseTrainer(config, device)
     checkpoint = run / CHECKPOINT
@@ -239,6 +246,7 @@ def _train_alone(
     elif start:
         trainer.load(start)
 
+    # Batches follow from seed and step.
     source = BatchSource(
         objects,
         families,

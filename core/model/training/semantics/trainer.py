@@ -172,10 +172,14 @@ class SemanticTrainer:
         self.step = 0
         self.trunk = trunk.to(device).eval()
         self.heads = heads.to(device)
+
+        # What is evaluated and exported.
         self.average = copy.deepcopy(self.heads).eval().requires_grad_(False)
         self.mixed = uses_bfloat16(config.training.precision, device)
         self._families = weights.families.to(device)
         self._groups = weights.groups.to(device)
+
+        # Draws that hardly change a shape hardly count.
         draw_loss = DrawLoss(heads.config, read_sensitivities(), config.losses.neighbors)
         self._draw_loss = draw_loss.to(device)
         self._optimizer = torch.optim.AdamW(self._groups_of_parameters(), betas=(0.9, 0.99))
@@ -225,6 +229,7 @@ class SemanticTrainer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
             masks = batch.images[:, 3:]
             if "family" in trained:
+                # Losses are computed in float32.
                 logits = self.heads.family(maps, masks).float()
                 families = self._families
                 loss = family_loss(logits, batch.families, families, weights.smoothing)
@@ -263,6 +268,7 @@ class SemanticTrainer:
 
     def _embedding_losses(self, vectors: Tensor, batch: SemanticBatch) -> dict[str, Tensor]:
         """Return the losses of embeddings (B, E)."""
+        # A larger scale would make a single pair decide.
         scale = self.heads.log_scale.clamp(max=float(np.log(100.0))).exp()
         return {
             "views": view_loss(vectors, batch.identities, scale),
@@ -274,6 +280,8 @@ class SemanticTrainer:
         for group in self._optimizer.param_groups:
             group["lr"] = self.learning_rate()
         parameters = [value for group in self._optimizer.param_groups for value in group["params"]]
+
+        # A step without finite gradients counts, but changes nothing.
         if self._guard.clip(parameters, self.step):
             self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
@@ -293,6 +301,8 @@ class SemanticTrainer:
             values += list(getattr(self.heads, name).parameters())
         if "embedding" in self.config.training.heads:
             values.append(self.heads.log_scale)
+
+        # Biases and norms do not decay.
         decaying = [value for value in values if value.dim() > 1]
         others = [value for value in values if value.dim() <= 1]
 
@@ -333,6 +343,7 @@ def train_semantics(
 
 def base_config(trunk: ImageTrunk) -> SemanticsConfig:
     """Return what heads predict that are trained from the beginning."""
+    # Families in a fixed order, the draws of each with it.
     families = tuple(sorted(set(FAMILIES) - _NOT_LEARNED))
     draws = {}
     for family, targets in draw_targets().items():
@@ -361,6 +372,7 @@ def class_weights(objects: Sequence[LabeledObject], config: SemanticsConfig) -> 
         if item.family >= 0:
             families[item.family] += 1
         if item.groups is not None:
+            # Counted in one view: the shares matter, not their exactness.
             numbers = np.bincount(item.item.parts(0).ravel(), minlength=256)
             is_group = item.groups >= 0
             np.add.at(groups, item.groups[is_group], numbers[is_group])
@@ -373,6 +385,8 @@ def _rarity_weights(counts: np.ndarray[Any, np.dtype[np.float64]]) -> Tensor:
     present = counts[counts > 0]
     if not len(present):
         return torch.ones(len(counts))
+
+    # Classes that do not occur count as the rarest ones.
     weights = np.sqrt(present.mean() / np.maximum(counts, 1))
     return torch.from_numpy(weights.clip(1 / _RAREST, _RAREST)).float()
 
@@ -386,12 +400,16 @@ def _train_alone(
         torch.set_num_threads(config.training.threads)
     torch.manual_seed(config.training.seed)
     trunk = load_trunk()
+
+    # The configuration is compared before sets are read, since reading takes long.
     heads = _first_heads(trunk, config.training.heads, start)
     _write_config(run, config, datasets)
 
     yield Progress(0.0, "Reading the training set")
     items = load_dense_split(datasets, "train")
     objects = label_objects(items, heads.config, config.training.named_parts)
+
+    # What to judge on, and how often each draw is in training.
     records = [item.item.record for item in objects]
     judged = load_judged(datasets, heads.config, config.training.validation)
     unseen = UnseenObjects(judged, draw_counts(records, heads.config))
@@ -402,11 +420,15 @@ def _train_alone(
         )
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    # A new trainer, or one that continues.
     weights = class_weights(objects, heads.config)
     trainer = SemanticTrainer(config, heads, trunk, weights, device)
     checkpoint = run / CHECKPOINT
     if checkpoint.exists():
         trainer.load(checkpoint)
+
+    # Batches follow from seed and step.
     source = SemanticSource(
         objects, heads.config, config.training.seed, config.sampling, config.augmentation
     )
@@ -460,8 +482,12 @@ def calibrated(config: SemanticsConfig, scores: MeaningScores) -> SemanticsConfi
     """
     if not len(scores.known_margins):
         return config
+
+    # The margin that nearly all images of known families have.
     threshold = float(np.quantile(scores.known_margins, 1 - _KNOWN_SHARE))
     logits, families = scores.calibration
+
+    # The temperature under which the right families are most probable.
     temperatures = np.geomspace(0.25, 4.0, 33).tolist()
     losses = []
     for temperature in temperatures:
@@ -481,6 +507,8 @@ def _first_heads(trunk: ImageTrunk, trained: Sequence[str], start: Path | None) 
     """
     if start is None:
         return SemanticHeads(base_config(trunk))
+
+    # Heads read maps of one trunk only.
     stored, state = load_part(HEADS, start)
     config = SemanticsConfig.from_dict(stored)
 
