@@ -28,6 +28,8 @@ def draw_progress(layout: UILayout, panel: str) -> None:
 
     for index, task in tasks:
         row = column.row(align=True)
+
+        # The first one runs, the others wait.
         if index == 0:
             text = task.status_text()
             row.progress(factor=task.progress.fraction, text=text, translate=False)

@@ -44,6 +44,8 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette
+
+        # What is missing, the images, and the options.
         is_missing = draw_missing(layout, type(self).__name__)
         is_ready = _draw_source(layout, context)
         _draw_options(layout, settings)
@@ -66,6 +68,7 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
         _fill_procedural(row.operator(MAQUETTE_OT_make_procedural.bl_idname), settings)
         self.draw_progress(layout)
 
+        # What can be done with the active object.
         if has_confidence(context):
             _draw_confidence(layout, context.active_object)
         if offers_mirroring(context):
@@ -105,6 +108,7 @@ def _draw_sides(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
     for side in SIDES:
         _draw_side(column, settings, side)
 
+    # Thumbnails of all sides in one row.
     images = [settings.side_image(side) for side in SIDES]
     previews = [image.preview_ensure() for image in images if image]
     row = layout.row(align=True)
@@ -122,6 +126,8 @@ def _draw_side(column: UILayout, settings: bpy.types.PropertyGroup, side: str) -
     split = column.split(factor=_SIDE_SHARE, align=True)
     split.label(text=side.capitalize(), text_ctxt=CONTEXT)
     row = split.row(align=True)
+
+    # The path of an older scene, which a click clears.
     if image is None and getattr(settings, side):
         row.prop(settings, side, text="")
         return

@@ -108,6 +108,8 @@ def is_folded(cameras: list[Camera], indices: list[int], count: int) -> bool:
     """
     if len(cameras) < 2 * _LEAST_FOLDED:
         return False
+
+    # How far apart neighbors in order usually are.
     directions = _directions_from_middle(cameras)
     angles = np.degrees(np.arccos((directions @ directions.T).clip(-1, 1)))
     steps = angles[np.arange(len(cameras) - 1), np.arange(1, len(cameras))]

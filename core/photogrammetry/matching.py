@@ -58,6 +58,8 @@ def extract_features(
     cameras: dict[tuple[int, int, float], int] = {}
     for index, (name, photograph) in enumerate(zip(database.image_names, photographs, strict=True)):
         yield Progress(index / len(photographs), f"Features {index + 1}/{len(photographs)}")
+
+        # The same camera for photographs of one size and lens.
         reader = pycolmap.ImageReaderOptions()
         reader.camera_model = "SIMPLE_RADIAL"
         reader.existing_camera_id = cameras.get(photograph.camera_key, -1)
@@ -124,6 +126,7 @@ def read_pairs(database: MatchDatabase) -> list[PairInliers]:
             image_id: opened.read_keypoints(image_id)[:, :2] for image_id in database.image_ids
         }
         for pair_id, geometry in zip(*opened.read_two_view_geometries(), strict=True):
+            # Fewer matches than that may agree by chance.
             matches = np.asarray(geometry.inlier_matches)
             if len(matches) < LEAST_INLIERS:
                 continue
@@ -183,6 +186,8 @@ def _pairs_to_match(count: int) -> list[tuple[int, int]]:
     every = [(first, second) for first in range(count) for second in range(first + 1, count)]
     if count <= _EXHAUSTIVE:
         return every
+
+    # Neighbors in order, and a few from all around with each other.
     step = max(count // _KEYFRAMES, 1)
 
     return [

@@ -98,6 +98,7 @@ class TrainingStream(IterableDataset[Item]):
             self._rank = rank if rank is not None else torch.distributed.get_rank()
             self._ranks = ranks if ranks is not None else torch.distributed.get_world_size()
 
+        # Packed shards hold objects of one split, single files are chosen by name.
         self._files = shards.shard_files(folder, split)
         all_splits = splits.read_splits(folder)
         self._names = {name for name, object_split in all_splits.items() if object_split == split}
@@ -116,6 +117,7 @@ class TrainingStream(IterableDataset[Item]):
         self._epoch.fill_(epoch)
 
     def __iter__(self) -> Iterator[Item]:
+        # Which worker of which rank this is.
         worker = 0
         workers = 1
         info = get_worker_info()
@@ -142,12 +144,16 @@ class TrainingStream(IterableDataset[Item]):
                     f"{file.path.parent} does not match the splits. Run \"maquette dataset pack\" "
                     "again"
                 )
+
+            # The draws of an object do not depend on its place in the stream.
             key = zlib.crc32(file.record.name.encode())
             yield self._read_item(file, np.random.default_rng((self._seed, epoch, key)))
 
     def _read_item(self, file: ObjectFile, rng: np.random.Generator) -> Item:
         """Read one object: some views, and some points."""
         record = file.record
+
+        # Views are drawn with repetition only if there are too few.
         view_count = len(record.views)
         indices = np.arange(view_count)
         if self._views is not None:
@@ -195,6 +201,7 @@ class TrainingStream(IterableDataset[Item]):
             item["grid"] = _to_tensor(shape.grid)
 
         for kind in _POINT_KINDS:
+            # The same points of all arrays of a kind.
             count = len(getattr(shape, kind))
             pick: slice | NDArray[np.int64] = slice(None)
             if self._points is not None:
@@ -246,6 +253,8 @@ def _shuffled(objects: Iterator[ObjectFile], size: int, rng: random.Random) -> I
         if len(buffer) < size:
             buffer.append(incoming)
             continue
+
+        # The buffer is full: one leaves for each that comes.
         slot = rng.randrange(size)
         outgoing = buffer[slot]
         buffer[slot] = incoming

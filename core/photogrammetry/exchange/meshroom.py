@@ -60,6 +60,7 @@ def read_meshroom(path: Path) -> FileModel:
         cameras = []
 
         for view in fields.sections("views", True):
+            # Views without a pose were not solved; rigs have one pose for several cameras.
             pose = poses.get(_key(view, "poseId"))
             lens = lenses.get(_key(view, "intrinsicId"))
             if pose is not None and lens is not None and "rigId" not in view.data:
