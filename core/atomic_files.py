@@ -336,4 +336,5 @@ def _process_exists(process: str) -> bool:
         return False
     except OSError:
         pass  # it exists, but belongs to another user
+
     return True

@@ -253,4 +253,5 @@ def frustum_lines(camera: Camera, depth: float) -> NDArray[np.float64]:
     edges = np.stack((on_camera[:4], corners), axis=1)
     outline = np.stack((corners, np.roll(corners, -1, axis=0)), axis=1)
     up_mark = on_image[None, 4:]
+
     return np.concatenate((edges, outline, up_mark))

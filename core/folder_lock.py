@@ -53,6 +53,7 @@ def lock_folder(folder: Path, part: str = "") -> Iterator[None]:
                 f"Another process is writing into {folder}. Wait until it has ended, stop it, or "
                 "choose another folder"
             ) from None
+
         yield
 
 
@@ -83,6 +84,7 @@ def _file_lock(path: Path, shared: bool) -> Iterator[None]:
         raise _BusyError
     file = _open_locked(path, shared)
     _held.add(key)
+
     try:
         yield
     finally:
@@ -100,6 +102,7 @@ def _open_locked(path: Path, shared: bool) -> BinaryIO:
                 f"{path.parent} cannot be written: {error.strerror}. Free some space, or choose "
                 "another folder"
             ) from error
+
         if not _try_lock(file, shared):
             file.close()
             raise _BusyError
@@ -141,4 +144,5 @@ def _try_lock(file: BinaryIO, shared: bool) -> bool:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
     except OSError as error:
         return error.errno in _UNSUPPORTED
+
     return True

@@ -66,6 +66,7 @@ def to_html(text: str, locate: Locate) -> str:
             parts.append(_take_list(lines, locate))
         else:
             parts.append(_take_paragraph(lines, locate))
+
     return "\n".join(parts)
 
 
@@ -99,6 +100,7 @@ def _take_table(lines: list[str], locate: Locate) -> str:
         cells = re.split(r"(?<!\\)\|", line.strip().strip("|"))
         texts = [_inline(cell.replace("\\|", "|").strip(), locate) for cell in cells]
         rows.append("<tr>" + "".join(f"<{tag}>{text}</{tag}>" for text in texts) + "</tr>")
+
     return "<table>\n" + "\n".join(rows) + "\n</table>"
 
 
@@ -119,6 +121,7 @@ def _take_list(lines: list[str], locate: Locate) -> str:
             items.append(_inline(" ".join(_take_text(lines)), locate))
         else:
             break
+
     return f"<{tag}>" + "".join(f"<li>{item}</li>" for item in items) + f"</{tag}>"
 
 

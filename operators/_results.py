@@ -115,12 +115,15 @@ def add_points(
 ) -> bpy.types.Object:
     """Add a cloud of points as :func:`add_object` does, with normals and confidence."""
     leave_edit_mode(context)
+
+    # Points are drawn so large that they nearly touch.
     extent = np.ptp(surface.points, axis=0).max()
     radius = _POINT_RADIUS * float(extent)
     obj = point_clouds.new_cloud(printable(name), surface.points, surface.colors, radius)
     point_clouds.set_normals(obj.data, surface.normals)
     point_clouds.set_values(obj.data, meshes.CONFIDENCE, surface.confidence)
     place_object(context, obj, location)
+
     return obj
 
 
@@ -154,6 +157,7 @@ def free_location(
         location: (3,) in world space, meters.
         further: (3,) from the first to the last of several such objects; None for one.
     """
+    # The space that the object, or a row of them, will take.
     vertices = arrays.on_ground().vertices.astype(float)
     bounds = np.stack((vertices.min(0), vertices.max(0))) + np.array(location)
     bounds[1] += np.array(further or (0.0, 0.0, 0.0))
@@ -218,10 +222,13 @@ def fit_summary(mesh: MeshArrays) -> str:
     pairs = [view.silhouette for view in mesh.views if view.silhouette]
     if not pairs:
         return ""
+
+    # Before and after the fit, if it changed anything.
     after = ", ".join(f"{pair[1]:.3f}" for pair in pairs)
     if all(pair[0] == pair[1] for pair in pairs):
         return f", silhouettes {after} (IoU)"
     before = ", ".join(f"{pair[0]:.3f}" for pair in pairs)
+
     return f", silhouettes {after} (IoU; before the fit {before})"
 
 
@@ -231,11 +238,14 @@ def result_line(mesh: MeshArrays) -> str:
     scores = [view.silhouette[1] for view in mesh.views if view.silhouette]
     if not scores:
         return count
+
+    # The worst and the best image, or one figure if they agree.
     worst = f"{min(scores):.0%}"
     best = f"{max(scores):.0%}"
     if len(scores) == 1:
         return f"silhouette matches {best} ({count})"
     matches = best if worst == best else f"{worst} to {best}"
+
     return f"silhouettes match {matches} ({count})"
 
 
@@ -250,8 +260,10 @@ def asset_metadata(
         mesh: the result.
         seconds: how long it took.
     """
+    # Images of the open file have no path.
     images = [*request.sides.values(), request.photo]
     sources = ", ".join(str(image) for image in images if isinstance(image, Path))
+
     return {
         **origin_facts(sources, request.weights, request.resolution),
         "size": size,

@@ -136,11 +136,6 @@ def running_task() -> QueuedTask | None:
     return queue.running()
 
 
-def waiting_tasks() -> list[QueuedTask]:
-    """Return the tasks in the queue behind the running one."""
-    return queue.waiting()
-
-
 def show_progress(text: str | None) -> None:
     """Show ``text`` in the status bar and redraw the sidebars.
 
@@ -277,6 +272,7 @@ class TaskOperator:
                 self.finish(context, task.result())
         except MaquetteError as error:
             return self.report_error(error)
+
         return {'FINISHED'}
 
     def cancel(self, context: Context) -> None:

@@ -81,6 +81,7 @@ def start_finishing(
         raise MeshError(f"{obj.name!r} has triangles and quads. Finish it first, or triangulate it")
     if not len(mesh.faces):
         raise MeshError(f"{obj.name!r} has no faces")
+
     return _compute.run_in_blender(
         pipeline.finish_and_texture,
         mesh,
@@ -115,6 +116,7 @@ def apply_result(
         report = _finish_summary(result.finished)
         report += [Fact(text) for text in left_behind]
 
+    # The new texture, and how many images could not be used for it.
     if result.texture:
         texturing.apply_texture(obj, result.texture)
         width, height = result.texture.size
@@ -125,12 +127,15 @@ def apply_result(
                 "Bake the texture before you apply a transform"
             )
             report.append(Fact(text))
+
     return report
 
 
 def _left_behind(obj: bpy.types.Object) -> list[str]:
     """Return what of ``obj`` cannot come along to a new mesh, one text a fact."""
     mesh = obj.data
+
+    # What a new mesh cannot have, with its number.
     keys = mesh.shape_keys.key_blocks if mesh.shape_keys else ()
     counts = {
         "shape keys": len(keys),
@@ -168,12 +173,16 @@ def _remove_multires(obj: bpy.types.Object) -> None:
 def _finish_summary(finished: RemeshResult) -> list[Fact]:
     """Return the report on a remeshed mesh."""
     kind = "quads" if finished.mesh.faces.shape[1] == 4 else "triangles"
+
+    # What everybody wants to know, then details.
     report = [Fact(f"{len(finished.mesh.faces):,} {kind}")]
     report.append(Fact(finished.after.summary(), is_detail=finished.after.is_watertight))
+
     if finished.remade:
         before = finished.before
         reason = "parts overlapped" if before.is_watertight else before.summary()
         report.append(Fact(f"surface repaired: {reason}", is_detail=True))
+
     report += [Fact(text, is_detail=True) for text in finished.facts]
     if finished.removed:
         report.append(Fact(f"{finished.removed} loose parts removed"))
@@ -206,6 +215,8 @@ def _matrix_of(obj: bpy.types.Object) -> Matrix:
 def up_of(obj: bpy.types.Object) -> tuple[float, float, float]:
     """Return the direction up (3,) along the axes of the mesh of ``obj``, scaled to its size."""
     _, rotation, scale = _matrix_of(obj).decompose()
+
+    # An axis of negative scale points the other way.
     up = rotation.inverted() @ Vector((0, 0, 1))
     mirrored = (-axis if factor < 0 else axis for axis, factor in zip(up, scale, strict=True))
     return tuple(mirrored)
@@ -242,6 +253,7 @@ def thin_walls(
         Fact(f"thinnest wall {thickness * _MILLIMETERS:.2f} mm"),
         Fact(f"at ({point_text}) mm", is_detail=True),
     ]
+
     return report, bool(is_thin.any())
 
 
@@ -278,6 +290,7 @@ class _ActiveMesh(TaskOperator):
             raise MeshError(
                 f"{self._name!r} is in Edit Mode. Leave it, then run {self.bl_label} again"
             )
+
         self._mesh = meshes.to_arrays(obj.data)
         task = start_finishing(obj, self._mesh, settings, texture_size, self.interactive)
         return (yield from task)
@@ -302,6 +315,7 @@ class _ActiveMesh(TaskOperator):
                 f"{self._name!r} was edited while the job was running and was not changed. "
                 f"Run {self.bl_label} again"
             )
+
         return obj
 
     def report_result(self, obj: bpy.types.Object, report: list[Fact], warn: bool = False) -> None:

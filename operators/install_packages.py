@@ -56,6 +56,7 @@ class MAQUETTE_OT_install_packages(TaskOperator, bpy.types.Operator):
                 "Online access is off. Allow it in Preferences > System > Network, or choose a "
                 "Python that has PyTorch"
             )
+
         store_test_result(None)
         _compute.end_workers()  # one may use the packages that are replaced
         request = InstallRequest(
@@ -102,6 +103,7 @@ class MAQUETTE_OT_remove_packages(bpy.types.Operator):
         except MaquetteError as error:
             self.report({'ERROR'}, str(error))
             return {'CANCELLED'}
+
         store_test_result(None)
         self.report({'INFO'}, "Removed the PyTorch that Maquette had installed")
         return {'FINISHED'}

@@ -75,6 +75,7 @@ class MAQUETTE_OT_lay_out_turnaround(bpy.types.Operator):
         empties = place_references(context.scene.collection, name, figures, self.size)
         select_only(context, empties, empties[0])
         self.report({'INFO'}, f"{name}: {', '.join(figures)}, as references")
+
         return {'FINISHED'}
 
     def _read_sheet(self) -> tuple[str, NDArray[np.float32]]:
@@ -102,6 +103,7 @@ class MAQUETTE_OT_lay_out_turnaround(bpy.types.Operator):
                 f"The {len(figures)} figures are assigned to {', '.join(sides)}. "
                 "Assign each figure to a different side"
             )
+
         stem = name.rpartition(".")[0] or name
         return stem, dict(zip(sides, figures, strict=True))
 

@@ -172,6 +172,7 @@ def as_output(task: Task[MeshArrays], output: str, resolution: int) -> Task[Reco
         return ReconstructionOutput(mesh, points=points)
     voxels = surface_outputs.voxelize(mesh, resolution)
     cubes = surface_outputs.voxel_mesh(voxels, mesh)
+
     return ReconstructionOutput(cubes, voxels=voxels)
 
 
@@ -249,6 +250,7 @@ class MAQUETTE_OT_reconstruct(ImageInputs, TaskOperator, bpy.types.Operator):
         flat_base = self.flat_base if self.properties.is_property_set("flat_base") else None
         surface = SurfaceOptions(self.smooth, flat_base)
         making = start_reconstruction(request, self.size, images, self.interactive, surface)
+
         return as_output(_put_on_ground(making), self.output, self.resolution)
 
     def finish(self, context: Context, result: ReconstructionOutput) -> None:
@@ -258,21 +260,25 @@ class MAQUETTE_OT_reconstruct(ImageInputs, TaskOperator, bpy.types.Operator):
         if not self.properties.is_property_set("location"):
             self.location = _results.free_location(context, result.mesh, self._cursor)
         location = Vector(self.location)
+
         if result.points is not None:
             obj = _results.add_points(context, name, result.points, location)
         else:
             obj = _results.add_object(context, name, result.mesh, location)
+
         obj.rotation_euler = self.rotation
         weights = _results.weights_file(self.weights)
         facts = _results.origin_facts(", ".join(self.image_sources()), weights, self.resolution)
         source_views.store_facts(obj, {**facts, "fit": _results.fit_summary(result.mesh)})
         if self.interactive:
             _results.show_result(context, [obj])
+
         if self.image:
             record_result(context.scene.maquette.history, obj.name, self)
             image = bpy.data.images.get(self.image)
             if image and image.is_dirty:  # its mask may have been painted
                 scene_images.update_preview(image)
+
         self.report({'INFO'}, f"{obj.name}: {result.result_line()}")
         if self.label_parts and self.output == 'MESH':
             # Before the texture, whose only material takes the place of those of parts.

@@ -83,6 +83,7 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
         self._names: list[str] = []  # of the objects that were added
         self._count = len(requests)
         self._location = context.scene.cursor.location.copy()
+
         return self._reconstruct_each(requests, images.left_out)
 
     def finish(self, context: Context, result: dict[Path, str]) -> None:
@@ -91,6 +92,7 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
             raise ImageError(
                 f"None of the images could be reconstructed. First error: {first_reason}"
             )
+
         for path, reason in result.items():
             self.report({'WARNING'}, printable(f"{path.name} was skipped: {reason}"))
         added = len(self._names)
@@ -133,6 +135,7 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
                 raise  # the user stopped all of them
             except Exception as error:  # whatever fails, the others are made
                 failures[request.photo] = failure_reason(error)
+
         return failures | left_out
 
     def _reconstruct_one(
@@ -176,6 +179,7 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
         facts = _results.origin_facts(str(request.photo), request.weights, request.resolution)
         source_views.store_facts(obj, {**facts, "fit": _results.fit_summary(mesh)})
         self._names.append(obj.name)
+
         return obj.name
 
 

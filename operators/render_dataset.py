@@ -131,6 +131,7 @@ def parse_families(text: str) -> list[str]:
         raise DatasetError(
             f"There is no generator named {unknown[0]!r}. Available generators: {available}"
         )
+
     return names
 
 

@@ -114,11 +114,13 @@ class MAQUETTE_OT_train(TrainingProperties, bpy.types.Operator):
             process.wait()
         except MaquetteError as error:
             return self._report_error(str(error))
+
         _discard_empty_run()
         failure = process.failure_text()
         if failure:
             return self._report_error(failure)
         self.report({'INFO'}, f"{process.run}: {steps_of(process.run)[0]} steps")
+
         return {'FINISHED'}
 
     def invoke(self, context: Context, event: bpy.types.Event) -> set[str]:
@@ -129,6 +131,7 @@ class MAQUETTE_OT_train(TrainingProperties, bpy.types.Operator):
             self._begin_training()
         except MaquetteError as error:
             return self._report_error(str(error))
+
         bpy.app.timers.register(_redraw_panels, first_interval=_REDRAW_SECONDS, persistent=True)
         return {'FINISHED'}
 
@@ -145,12 +148,14 @@ class MAQUETTE_OT_train(TrainingProperties, bpy.types.Operator):
             self._write_settings(run)
         elif not (run / SETTINGS).is_file():
             raise DatasetError(f"There is no run to resume in {run}. Start a new one")
+
         try:
             _process = TrainingProcess(run, _compute.model_python())
         except MaquetteError:
             if not self.resume:
                 discard_empty_run(run)
             raise
+
         _is_new_run = not self.resume
         return _process
 
@@ -180,6 +185,7 @@ class MAQUETTE_OT_train(TrainingProperties, bpy.types.Operator):
             raise DatasetError(
                 f"There is no checkpoint in {self.start_run!r}. Choose the folder of a training run"
             )
+
         return str(checkpoint)
 
     def _training_settings(self) -> dict[str, Any]:
@@ -230,6 +236,7 @@ class MAQUETTE_OT_use_trained_weights(TaskOperator, bpy.types.Operator):
         if not self.run or not checkpoint.is_file():
             raise DatasetError(f"There is no checkpoint in {self.run!r}. Train first")
         target = _weights_folder(run) / f"{run.name}.safetensors"
+
         return _compute.run_function(
             reconstruct_job.export_checkpoint, checkpoint, target, window=self.interactive
         )
@@ -256,6 +263,7 @@ def _check_training_sets(texts: Sequence[str]) -> None:
             )
         names = splits.read_splits(absolute_path(text)).values()
         count += sum(split != "test" for split in names)
+
     if count < splits.MIN_TRAINING_OBJECTS:
         folders = [absolute_path(text) for text in texts]
         raise DatasetError(splits.too_few_text(folders, count))
@@ -282,6 +290,7 @@ def _redraw_panels() -> float | None:
         for area in window.screen.areas:
             if area.type == 'VIEW_3D':
                 area.tag_redraw()
+
     if is_training():
         return _REDRAW_SECONDS
     _discard_empty_run()

@@ -39,6 +39,7 @@ class MAQUETTE_PT_dataset(SidebarPanel, bpy.types.Panel):
         column = layout.column()
         column.prop(settings, "dataset_folder")
 
+        # Both buttons need a folder and a camera.
         column = column.column(align=True)
         column.enabled = bool(settings.dataset_folder and cameras)
         for source, text, icon in _BUTTONS:
@@ -47,6 +48,7 @@ class MAQUETTE_PT_dataset(SidebarPanel, bpy.types.Panel):
             button.source = source
             button.cameras = cameras
             settings.dataset.apply_to(button, whole_scene=source == 'WHOLE')
+
         self.draw_progress(layout)
 
 
@@ -63,6 +65,7 @@ class MAQUETTE_PT_dataset_cameras(SidebarPanel, bpy.types.Panel):
         layout.prop(settings, "kind")
         _draw_views(layout.column(), settings)
 
+        # A preview that is shown can only be hidden.
         if drawn_lines(context.scene) is not None:
             layout.operator(MAQUETTE_OT_hide_cameras.bl_idname, icon='HIDE_ON')
             return
@@ -94,6 +97,8 @@ class MAQUETTE_PT_dataset_randomisation(SidebarPanel, bpy.types.Panel):
         settings = context.scene.maquette.dataset
         layout.prop(settings, "lamps")
         layout.prop(settings, "materials")
+
+        # Options of what is switched off are not shown.
         if settings.materials:
             layout.prop(settings, "textures")
         layout.column().prop(settings, "backgrounds")
@@ -118,6 +123,7 @@ def _draw_views(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
         layout.prop(settings, "count")
     if kind == "orbit":
         layout.prop(settings, "elevation")
+
     if kind in AROUND:
         layout.prop(settings, "framing")
         for name in (*framing_values(settings.framing), "roll", "orthographic"):

@@ -70,6 +70,8 @@ def _draw_box(layout: UILayout, panel: str, missing: Sequence[str], in_preferenc
     draw_progress(box, shown_in)
     if missing:
         box.operator(MAQUETTE_OT_copy_install_command.bl_idname, icon='COPYDOWN')
+
+    # From the sidebar one gets to the preferences, which show the same.
     if not in_preferences:
         show = box.operator(
             "preferences.addon_show",
@@ -84,6 +86,7 @@ def _draw_problem(layout: UILayout, missing: Sequence[str], margin: int) -> None
     """Draw what is missing, and why the last test or installation failed, as a whole."""
     problem = last_problem()
     if missing:
+        # A list of names, as it is spoken.
         *names, last = (dependencies.PACKAGES[package][0] for package in missing)
         listed = translated("{} and {}").format(", ".join(names), last) if names else last
         draw_text(layout, translated(_MISSING).format(listed), 'INFO', margin)
@@ -100,6 +103,8 @@ def _draw_installation(layout: UILayout, is_missing: bool, margin: int) -> None:
         draw_text(layout, _OFFLINE, 'INTERNET_OFFLINE', margin)
     name = MAQUETTE_OT_install_packages.bl_idname
     text = None if is_missing else "Install Again"
+
+    # While something is computed the packages are in use.
     column = layout.column(align=True)
     column.enabled = not _task_operator.running_task()
     row = column.row(align=True)
@@ -109,6 +114,8 @@ def _draw_installation(layout: UILayout, is_missing: bool, margin: int) -> None:
     button.build = 'CPU'
 
     row = column.row(align=True)
+
+    # There is no CUDA on a Mac.
     if sys.platform != "darwin":
         cuda = row.row(align=True)
         cuda.enabled = bpy.app.online_access

@@ -27,6 +27,8 @@ class MAQUETTE_PT_finish(SidebarPanel, bpy.types.Panel):
         settings = context.scene.maquette.finish
         layout.prop(settings, "preset")
         column = layout.column(align=True)
+
+        # Without a number the preset chooses one.
         text = "Faces" if settings.faces else "Faces (Auto)"
         column.prop(settings, "faces", text=text, text_ctxt=CONTEXT)
         column.prop(settings, "loose")
@@ -39,6 +41,7 @@ class MAQUETTE_PT_finish(SidebarPanel, bpy.types.Panel):
         layout.prop(settings, "symmetric")
         layout.prop(settings, "texture_size")
 
+        # The two buttons, and what the last run has reported.
         row = layout.row(align=True)
         row.scale_y = BUTTON_SCALE
         settings.apply_to(row.operator(MAQUETTE_OT_finish.bl_idname, icon='MOD_REMESH'))

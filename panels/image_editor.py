@@ -31,6 +31,7 @@ class MAQUETTE_PT_image(bpy.types.Panel):
         column = layout.column()
         column.enabled = not is_missing
 
+        # First look at the cut-out, then reconstruct.
         button = column.operator(MAQUETTE_OT_cut_out.bl_idname, icon='IMAGE_ALPHA')
         button.image = image.name
         button.keep_holes = settings.keep_holes

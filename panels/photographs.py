@@ -32,6 +32,8 @@ class MAQUETTE_PT_photographs(SidebarPanel, bpy.types.Panel):
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette_photographs
+
+        # Properties that mean nothing here are not shown.
         unused = set()
         if not settings.make_mesh:
             unused.add("detail")
@@ -45,11 +47,15 @@ class MAQUETTE_PT_photographs(SidebarPanel, bpy.types.Panel):
 
         row = layout.row()
         row.enabled = bool(settings.folder)
+
+        # The button, and what came of it.
         button = row.operator(MAQUETTE_OT_solve_photographs.bl_idname, icon='OUTLINER_OB_CAMERA')
         _fill_button(button, settings, _PROPERTIES)
         self.draw_progress(layout)
         if settings.summary:
             draw_text(layout, settings.summary)
+
+        # What can be done with solved cameras.
         if solved_collections(context.scene):
             _draw_size(layout, settings)
             layout.operator(MAQUETTE_OT_export_cameras.bl_idname, icon='EXPORT')

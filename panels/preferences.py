@@ -94,6 +94,8 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         layout.use_property_decorate = False
         mark_buttons(layout, _NAME)
         _draw_path(layout, self, "weights")
+
+        # Where the model runs, and whether that works.
         row = _draw_path(layout, self, "python", translated("Blender's Python"), True)
         row.operator(MAQUETTE_OT_test_python.bl_idname)
         draw_progress(layout, _NAME)
@@ -112,6 +114,8 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         row.label(text="Device", text_ctxt=CONTEXT)
         row = split.row(align=True)
         row.use_property_split = False  # otherwise each button has its name beside it, too
+
+        # The chosen device is shown even if it is no longer there.
         available = {'AUTO', 'CPU', self.device, *self.found_devices.upper().split()}
         for device, *_ in _DEVICES:
             if device in available:
@@ -137,6 +141,7 @@ def _draw_path(
     row = split.split(factor=_FIELD_SHARE if has_button else 1.0, align=True)
     row.prop(settings, name, text="", placeholder=placeholder)
 
+    # A long path is cut in its field, which hides the name of the file.
     path = getattr(settings, name)
     if len(path) > _SHOWN_SHARE * line_length():
         draw_text(column, path, 'BLANK1', margin=_PATH_MARGIN)

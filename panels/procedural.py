@@ -38,6 +38,7 @@ class MAQUETTE_PT_procedural(SidebarPanel, bpy.types.Panel):
         except MeshError:
             layout.label(text="The recipe is damaged", text_ctxt=CONTEXT, icon='ERROR')
             return
+
         title = recipe.family.replace("_", " ").title()
         layout.label(text=title, translate=False, icon='MESH_DATA')
 

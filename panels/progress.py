@@ -25,8 +25,11 @@ def draw_progress(layout: UILayout, panel: str) -> None:
     if not tasks:
         return
     column = layout.column(align=True)
+
     for index, task in tasks:
         row = column.row(align=True)
+
+        # The first one runs, the others wait.
         if index == 0:
             text = task.status_text()
             row.progress(factor=task.progress.fraction, text=text, translate=False)

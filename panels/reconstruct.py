@@ -44,6 +44,8 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette
+
+        # What is missing, the images, and the options.
         is_missing = draw_missing(layout, type(self).__name__)
         is_ready = _draw_source(layout, context)
         _draw_options(layout, settings)
@@ -52,6 +54,7 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
         row.enabled = is_ready and not is_missing
         row.scale_y = BUTTON_SCALE
         text = "Add to Queue" if _task_operator.running_task() else None
+
         if settings.source == 'REFERENCES':
             draw_button(row, settings, text)
         else:
@@ -59,11 +62,13 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
             _fill_button(
                 row.operator(name, text=text, text_ctxt=CONTEXT, icon='MESH_MONKEY'), settings
             )
+
         row = layout.row()
         row.enabled = is_ready and not is_missing
         _fill_procedural(row.operator(MAQUETTE_OT_make_procedural.bl_idname), settings)
         self.draw_progress(layout)
 
+        # What can be done with the active object.
         if has_confidence(context):
             _draw_confidence(layout, context.active_object)
         if offers_mirroring(context):
@@ -82,6 +87,7 @@ def _draw_source(layout: UILayout, context: Context) -> bool:
     row = layout.row()
     row.use_property_split = False  # the three names need the width
     row.prop(settings, "source", expand=True)
+
     if settings.source == 'IMAGE':
         layout.template_ID(settings, "image", open="image.open")
         if settings.image is None:
@@ -102,6 +108,7 @@ def _draw_sides(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
     for side in SIDES:
         _draw_side(column, settings, side)
 
+    # Thumbnails of all sides in one row.
     images = [settings.side_image(side) for side in SIDES]
     previews = [image.preview_ensure() for image in images if image]
     row = layout.row(align=True)
@@ -119,10 +126,13 @@ def _draw_side(column: UILayout, settings: bpy.types.PropertyGroup, side: str) -
     split = column.split(factor=_SIDE_SHARE, align=True)
     split.label(text=side.capitalize(), text_ctxt=CONTEXT)
     row = split.row(align=True)
+
+    # The path of an older scene, which a click clears.
     if image is None and getattr(settings, side):
         row.prop(settings, side, text="")
         return
     row.template_ID(settings, side_image_name(side), open="image.open")
+
     if image:
         button = row.operator(MAQUETTE_OT_cut_out.bl_idname, text="", icon='IMAGE_ALPHA')
         button.image = image.name
@@ -186,6 +196,7 @@ class MAQUETTE_PT_history(SidebarPanel, bpy.types.Panel):
             row.operator(
                 MAQUETTE_OT_run_again.bl_idname, text="", icon='FILE_REFRESH'
             ).index = index
+
         self.draw_progress(layout)
 
 
@@ -205,6 +216,7 @@ def _fill_procedural(
     button.resolution = settings.resolution
     button.keep_holes = settings.keep_holes
     button.size = settings.size
+
     if settings.source == 'IMAGE':
         button.image = settings.image.name if settings.image else ""
     elif settings.source == 'SIDES':

@@ -27,11 +27,13 @@ def draw_references(layout: UILayout, context: Context) -> bool:
     settings = context.scene.maquette
     layout.prop(settings, "references")
     collection = settings.references.name if settings.references else ""
+
     try:
         objects = chosen_references(context, collection=collection)
     except SceneError as error:
         draw_text(layout, str(error), 'ERROR')
         return False
+
     if not objects:
         draw_text(layout, "No reference is visible. Add one with Add > Image > Reference")
         return False

@@ -33,6 +33,7 @@ def thumbnail(path: Path) -> bpy.types.ImagePreview | None:
         changed = path.stat().st_mtime_ns
     except (OSError, ValueError):  # missing, or a path that cannot be
         return None
+
     name = f"{changed} {path}"  # a file that has changed gets a new one
     if name not in _collection:
         _collection.load(name, str(path), 'IMAGE')

@@ -57,6 +57,7 @@ class MAQUETTE_PT_train(SidebarPanel, bpy.types.Panel):
             column = layout.column()
             column.enabled = bool(run) and not is_missing
             _draw_buttons(column, settings, run, state)
+
         self.draw_progress(layout)
 
         failure = process.failure_text() if process else None
@@ -71,6 +72,7 @@ def _draw_settings(layout: UILayout, settings: bpy.types.PropertyGroup, state: R
     column = layout.column()
     column.active = not train.is_training()
     column.prop(settings, "dataset")
+
     if state == RunState.NEW:
         column.prop(settings, "others")
         column.prop(settings, "start")
@@ -78,6 +80,7 @@ def _draw_settings(layout: UILayout, settings: bpy.types.PropertyGroup, state: R
             column.prop(settings, "start_run")
         column.prop(settings, "steps")
         column.prop(settings, "rate")
+
     column.prop(settings, "run")
 
 

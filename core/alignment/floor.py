@@ -68,6 +68,7 @@ def floor_point(references: Sequence[Reference], height: float) -> NDArray[np.fl
     if distance <= 0 and not first.camera.orthographic:
         return None
     point: NDArray[np.float64] = start + distance * direction
+
     return point
 
 
@@ -124,4 +125,5 @@ def _is_distance_open(cameras: Sequence[Camera]) -> bool:
             distance = np.linalg.norm(camera.to_world[:3, 3] - eye)
             if distance > _SAME_EYE * max(1.0, float(np.linalg.norm(eye))):
                 return False
+
     return True

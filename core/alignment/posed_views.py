@@ -175,6 +175,7 @@ def frame_axes(cameras: Sequence[Camera]) -> NDArray[np.float64]:
     poses = [camera.to_world[:3, :3] for camera in cameras]
     world = np.eye(3)
     rotated = [_rotated_axes(pose) for pose in poses]
+
     if len(poses) == 1:
         if _count_straight(world, poses):
             return world
@@ -230,6 +231,7 @@ def _posed_mask(reference: Reference, axes: NDArray[np.float64]) -> _PosedMask:
         box = np.stack(mask_bounds(reference.view.image[..., 3]))
     except ImageError as error:
         raise ImageError(f"{reference.name}: {error}") from error
+
     camera = reference.view.camera.moved(rotation)
     return _PosedMask(reference.name, camera, box, reference.placed)
 
@@ -265,6 +267,7 @@ def _nearest_to_rays(
     right_side = np.concatenate(values) - matrix @ np.where(is_free, 0, known)
     result = known.copy()
     result[is_free] = np.linalg.lstsq(matrix[:, is_free], right_side, rcond=None)[0]
+
     return result
 
 
@@ -299,6 +302,7 @@ def _measure_span(
     is_straight = camera.orthographic and abs(direction[axis]) > _STRAIGHT
     positions = corners @ direction
     frame_axis = None
+
     if is_straight:
         # The image's axis may run against that of the frame.
         frame_axis = axis
@@ -341,10 +345,12 @@ def _estimate_lengths(lengths: NDArray[np.float64], spans: Sequence[_Span]) -> N
     longest = lengths.max() or max(span.length for span in spans)
     rows = []
     values = []
+
     for span in spans:
         if span.axis is None:
             rows.append(span.direction**2)
             values.append(span.length**2)
+
     for row in _LENGTH_GUESS_WEIGHT * np.eye(3):
         rows.append(row)
         values.append(_LENGTH_GUESS_WEIGHT * longest**2)
@@ -357,6 +363,7 @@ def _estimate_lengths(lengths: NDArray[np.float64], spans: Sequence[_Span]) -> N
     largest_square = (_MAX_LENGTH * longest) ** 2
     result = lengths.copy()
     result[is_free] = np.sqrt(squares.clip(smallest_square, largest_square))
+
     return result
 
 
@@ -375,6 +382,7 @@ def _common_middles(spans: Sequence[_Span], lengths: NDArray[np.float64]) -> NDA
             result[axis] = ends[0].mean()
         else:
             result[axis] = ends.mean()
+
     return result
 
 
@@ -389,6 +397,7 @@ def _common_shares(
             shares.append(None)
         else:
             shares.append(lengths[span.axis] / longest)
+
     return tuple(shares)
 
 
@@ -420,6 +429,7 @@ def _fitted_camera(
     pixels, _ = camera.project(origin)
     intrinsics = camera.intrinsics.copy()
     intrinsics[:2, 2] = pixels[0]
+
     for image_axis, share in enumerate(shares):
         if share is not None:
             bounds = mask.box[:, image_axis]
@@ -462,6 +472,7 @@ def _measure_disagreements(
 
         middles = {span.index: span.middle for span in straight if span.index in placed}
         texts += _position_disagreement(names, middles, axis, lengths[axis])
+
     return texts
 
 
@@ -477,6 +488,7 @@ def _size_disagreement(names: Sequence[str], spans: Sequence[_Span], axis: int) 
     difference = largest / smallest - 1
     larger_name = names[largest_index]
     smaller_name = names[smallest_index]
+
     return [f"{larger_name} is {difference:.1%} {_LARGER[axis]} than {smaller_name}"]
 
 

@@ -70,6 +70,7 @@ def camera_of_image_plane(
     intrinsics = np.eye(3)
     intrinsics[:2, :2] = to_pixels @ from_meters
     intrinsics[:2, 2] = (0, height)
+
     return Camera(pose, intrinsics, width, height, orthographic=True)
 
 
@@ -126,6 +127,7 @@ def rectify_view(view: View) -> View:
             flipped_axes.append(image_axis)
             intrinsics[row] *= -1
             intrinsics[row, 2] += view.image.shape[image_axis]
+
     intrinsics[0, 1] = 0
     intrinsics[1, 0] = 0
     image = np.ascontiguousarray(np.flip(view.image, flipped_axes))
@@ -175,6 +177,7 @@ def _transform_image(
     alpha = image[..., 3:]
     premultiplied = np.concatenate((image[..., :3] * alpha, alpha), axis=2)
     layers = []
+
     for layer in np.ascontiguousarray(premultiplied.transpose(2, 0, 1)):
         transformed = Image.fromarray(layer).transform(
             size, Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR, fillcolor=0

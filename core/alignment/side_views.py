@@ -40,11 +40,13 @@ def mask_bounds(mask: NDArray[np.floating[Any]]) -> Box:
     is_object = mask > 0.5
     rows = np.flatnonzero(is_object.any(1))
     columns = np.flatnonzero(is_object.any(0))
+
     if not len(rows):
         raise ImageError(
             "No object was found in the image because its mask is empty. Give the image an "
             "alpha channel that shows the object"
         )
+
     lower: NDArray[np.float64] = np.array((columns[0], rows[0]), float)
     upper: NDArray[np.float64] = np.array((columns[-1] + 1, rows[-1] + 1), float)
     return lower, upper

@@ -118,6 +118,7 @@ def encode_albedo(albedo: NDArray[np.uint8], shown: NDArray[np.bool_]) -> bytes:
     image = Image.fromarray(filled)
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=QUALITY, method=4)
+
     return buffer.getvalue()
 
 
@@ -154,6 +155,7 @@ def _fill_hidden_pixels(color: NDArray[np.uint8], shown: NDArray[np.bool_]) -> N
     means = np.round(block_sums[..., :3] / counts).astype(np.uint8)
     tall = means.repeat(_BLOCK, axis=0)[:height]
     mean_image = tall.repeat(_BLOCK, axis=1)[:, :width]
+
     return np.where(shown[..., None], color, mean_image)
 
 
@@ -421,6 +423,7 @@ def compact_arrays(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]
     # Normals as numbers of 127ths
     normals = arrays["surface_normals"].astype(float) * _HALF
     small_normals = np.round(normals).astype(np.int8)
+
     return {
         **dict(zip(_POINT_CLOUDS, parts, strict=True)),
         "low": quantized.low,
@@ -453,4 +456,5 @@ def shape_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[A
         quantized = QuantizedPoints(arrays[name], low, step)
         points[name] = quantized[:]
     flags = {name: arrays[name] for name in _FLAGS}
+
     return {**points, **flags, "surface_normals": unit_normals}

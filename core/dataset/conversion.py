@@ -47,6 +47,7 @@ def _copy_objects(folder: Path, target: Path, assigned: Mapping[str, str]) -> Ta
     for path, reason in index.damaged.items():
         raise DatasetError(f"{path} cannot be copied: {reason}")
     locations = index.by_name
+
     for number, (name, location) in enumerate(locations.items()):
         yield Progress(number / len(locations), name)
         if not (target / "objects" / f"{name}.tar").is_file():
@@ -71,6 +72,7 @@ def _write_settings(folder: Path, target: Path) -> None:
         raise DatasetError(
             f"{target} contains a training set with different settings. Choose another folder"
         )
+
     atomic_files.write_json(path, settings)
 
 

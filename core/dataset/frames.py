@@ -60,6 +60,7 @@ def view_frame(
     frame = np.eye(4)
     frame[:3, :3] = np.stack((right, -back, up)) / longest_side
     frame[:3, 3] = -frame[:3, :3] @ origin
+
     return frame
 
 

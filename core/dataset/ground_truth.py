@@ -110,6 +110,7 @@ def sample_solid(mesh: MeshArrays, points: int, rng: np.random.Generator) -> Unl
     spread = np.array(_NEAR)[scale_index] * size
     offset = rng.normal(size=(points, 3)) * spread[:, None]
     near = surface[origin_index] + offset
+
     return UnlabeledSamples(
         solid=solid,
         uniform=uniform,

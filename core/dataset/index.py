@@ -137,6 +137,7 @@ def build_index(folder: Path) -> DatasetIndex:
             f"{folder} contains no training set. Neither {folder / 'objects'} nor the shards "
             "hold an object"
         )
+
     return DatasetIndex(files, packed, damaged)
 
 
@@ -174,6 +175,7 @@ def locations_of_split(folder: Path, split: str) -> list[ObjectLocation]:
             raise DatasetError(
                 f"{folder} changed after it was packed, {name} is in no shard. Pack it again"
             )
+
     return locations
 
 
@@ -197,6 +199,7 @@ def split_locations(folders: Sequence[Path], split: str) -> list[ObjectLocation]
     assigned = set()
     for folder in folders:
         assigned |= set(splits.read_splits(folder).values())
+
     if {"train", "validation"} <= assigned or not assigned & {"train", "validation"}:
         if split == "train":
             return training_locations(folders)
@@ -231,6 +234,7 @@ def _divide(
         lent |= {int(index) for index in groups.pop(0)}
     to_train = [location for index, location in enumerate(pool) if index not in lent]
     to_validate = [location for index, location in enumerate(pool) if index in lent]
+
     return to_train, to_validate
 
 
@@ -301,6 +305,7 @@ def read_end(archive: tarfile.TarFile) -> int:
         or len(rest) > tarfile.RECORDSIZE + 2 * tarfile.BLOCKSIZE
     ):
         raise tarfile.ReadError(f"there is damage {end} bytes after its beginning")
+
     return end
 
 

@@ -71,6 +71,7 @@ def unpack_shape(arrays: Mapping[str, NDArray[Any]], surface: Mapping[str, NDArr
     surface_seen = None
     if surface:
         surface_seen = _unpack_flags(surface["seen"], len(arrays["surface"]))
+
     return Shape(
         uniform=uniform,
         uniform_inside=_unpack_flags(arrays["uniform_inside"], len(uniform)),
@@ -132,6 +133,7 @@ def encode_npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
                 zipfile.ZIP_DEFLATED,
                 compresslevel=_NPZ_COMPRESSION,
             )
+
     return buffer.getvalue()
 
 

@@ -96,6 +96,7 @@ def distinct_names(names: Mapping[str, str]) -> dict[str, str]:
 
         checksum = zlib.crc32(key.encode("utf-8", "surrogateescape"))
         distinct[key] = f"{_cut(name)}_{checksum:08x}"
+
     return distinct
 
 

@@ -94,6 +94,7 @@ def write_object(
             _add_ground_truth(archive, prefix, instance_shape, instance_mesh)
         for index, view in enumerate(views):
             _add_view(archive, f"{record.name}.{index:03d}", view)
+
     return _object_path(folder, record)
 
 
@@ -112,6 +113,7 @@ def write_compact_object(
         # WebP has no checksums.
         checksum_bytes = json.dumps(checksums).encode()
         _add_member(archive, f"{record.name}.{SUMS}", checksum_bytes)
+
     return _object_path(folder, record)
 
 
@@ -351,6 +353,7 @@ class ObjectFile:
             return None
         arrays = self.read_arrays(SURFACE_PARTS)
         prefix = f"{self.path}: {SURFACE_PARTS}, "
+
         with self._describe_damage_of(SURFACE_PARTS):
             require_surface_part_arrays(arrays, points, prefix)
             surface_part = arrays["surface"]
@@ -498,6 +501,7 @@ class ObjectFile:
         instance_index = None
         flow = None
         color = self.read_color(index)
+
         if self.is_compact:
             depth = self.read_depth(index)
             normal = self.normal(index)
@@ -566,6 +570,7 @@ class ObjectFile:
                     raise ValueError(f"the array {name} is missing")
             for name in arrays.keys() & VIEW_ARRAYS.keys():
                 self._require_view_array(index, name, arrays[name])
+
         return arrays
 
     def _read_image(self, index: int, kind: str, name: str) -> NDArray[np.uint8]:

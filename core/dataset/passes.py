@@ -40,6 +40,7 @@ def composite_image(view: RenderedView) -> NDArray[np.uint8]:
     light = over_share * over_light + under_share * under_light
     color = color_space.from_linear(light / np.maximum(alpha, _LEAST_ALPHA))
     image: NDArray[np.uint8] = (np.concatenate((color, alpha), axis=2) * 255 + 0.5).astype(np.uint8)
+
     return image
 
 
@@ -114,6 +115,7 @@ def part_colors(parts: NDArray[np.uint8]) -> NDArray[np.float32]:
     palette = (2 - 6 * distance).clip(0, 1) * values[:, None]
     palette[0] = 0
     colors: NDArray[np.float32] = palette.astype(np.float32)[parts]
+
     return colors
 
 
@@ -147,6 +149,7 @@ def instance_coordinates(view: RenderedView, instances: Sequence[Instance]) -> N
         shown = (view.index == instance.index) & has_surface
         local = local_points(points[shown], instance.to_world)
         coordinates[shown] = _cube_coordinates(local, instance.bounds)
+
     return coordinates
 
 
@@ -192,6 +195,7 @@ def ray_distance(view: RenderedView) -> NDArray[np.float64]:
     from_pixels = np.linalg.inv(camera.intrinsics)
     rays = pixels @ from_pixels.T
     distance: NDArray[np.float64] = depth * np.linalg.norm(rays, axis=-1)
+
     return distance
 
 
@@ -302,4 +306,5 @@ def visible_pixels(
     depth_error = np.abs(view.depth[rows, columns] - depth[visible])
     on_object = object_mask(view)[rows, columns]
     visible[visible] = on_object & (depth_error <= tolerance)
+
     return pixels, visible

@@ -107,6 +107,7 @@ def record_from_json(data: object) -> Record:
     more = {key: value for key, value in fields.data.items() if key not in _RECORD_KEYS}
     _check_pose(fields)
     parts = _parts_from_json(fields)
+
     return Record(
         name=_name_from_json(fields),
         source=fields.text("source"),
@@ -205,6 +206,7 @@ def _bounds_from_json(fields: Fields, key: str) -> NDArray[np.float64]:
             f"{fields.place(key)}: bad bounds: the box has no extent, or the low corner is above "
             "the high one"
         )
+
     return bounds
 
 
@@ -236,6 +238,7 @@ def _cameras_from_json(views: Sequence[Fields]) -> list[Camera]:
                 f"{view.place('width')}: {width} x {height} are more than "
                 f"{limits.IMAGE_PIXELS} pixels"
             )
+
         camera = Camera(
             to_world=pose,
             intrinsics=matrix,
@@ -244,6 +247,7 @@ def _cameras_from_json(views: Sequence[Fields]) -> list[Camera]:
             orthographic=view.flag("orthographic"),
         )
         cameras.append(camera)
+
     return cameras
 
 
@@ -265,6 +269,7 @@ def _require_rigid(poses: NDArray[np.float64], views: Sequence[Fields], key: str
     products = rotations @ rotations.transpose(0, 2, 1)
     is_orthonormal = np.abs(products - _IDENTITY) < _FARTHEST_PRODUCT
     is_affine = poses[:, 3] == _LAST_ROW
+
     if not is_orthonormal.all() or not is_affine.all():
         is_rigid = is_orthonormal.all((1, 2)) & is_affine.all(1)
         first = int(np.argmin(is_rigid))
@@ -300,6 +305,7 @@ def _view_from_json(view: Fields, camera: Camera) -> ViewRecord:
     frame = None
     if view.data.get("frame") is not None:
         frame = view.integer("frame", -_LARGEST_COUNT, _LARGEST_COUNT)
+
     return ViewRecord(
         kind=view.text("kind"),
         camera=camera,

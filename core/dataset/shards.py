@@ -70,6 +70,7 @@ def _write_shards(
     target = folder / "shards"
     atomic_files.write_json(target / _PACKED, {})
     written = []
+
     for index, (shard_name, names) in enumerate(contents):
         yield Progress(index / len(contents), shard_name)
         sources = [folder / "objects" / f"{name}.tar" for name in names]
@@ -217,6 +218,7 @@ def _parts_by_size(folder: Path, names: Sequence[str], most: int) -> list[list[s
             part_size = 0
         parts[-1].append(name)
         part_size += size
+
     return parts
 
 

@@ -55,6 +55,7 @@ def assign_splits(
         else:
             split = "train"
         assigned.update(dict.fromkeys(group, split))
+
     return assigned
 
 
@@ -215,4 +216,5 @@ def read_splits(folder: Path) -> dict[str, str]:
             raise DatasetError(
                 f"{folder / 'splits.json'} is damaged: {name} is in none of {', '.join(SPLITS)}"
             )
+
     return assigned

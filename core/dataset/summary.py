@@ -83,6 +83,7 @@ def summarize_dataset(folder: Path, shown: int) -> Task[DatasetSummary]:
     evenly_spread = np.linspace(0, count - 1, row_count)
     shown_numbers = {round(number) for number in evenly_spread}
     kinds_by_object: dict[str, tuple[str, ...]] = {}
+
     for number, (name, location) in enumerate(index.by_name.items()):
         yield Progress(number / count, name)
         summary.splits[assigned.get(name, "none")] += 1
@@ -138,6 +139,7 @@ def _sheet_row(file: ObjectFile) -> Row:
     spread = np.linspace(0, len(record.views) - 1, _VIEWS_IN_ROW)
     indices = sorted({round(number) for number in spread})
     images: list[NDArray[np.floating[Any]]] = []
+
     for index in indices:
         color = file.read_color(index)
         step = _reduction(color)
@@ -149,6 +151,7 @@ def _sheet_row(file: ObjectFile) -> Row:
         coordinates = passes.object_coordinates(view, *record.unposed_bounds())
     else:
         coordinates = passes.instance_coordinates(view, record.instances_in(indices[-1]))
+
     pass_images: list[NDArray[np.floating[Any]]] = [
         (passes.camera_normals(view, "opengl") + 1) / 2,
         coordinates,
@@ -160,6 +163,7 @@ def _sheet_row(file: ObjectFile) -> Row:
         pass_images.append(passes.part_colors(view.parts))
     mask = (view.depth > 0)[..., None]
     images += [np.dstack((image, mask)) for image in pass_images]
+
     return f"{record.name}  {record.family}", images
 
 
@@ -174,6 +178,7 @@ def _reduced_view(view: RenderedView) -> RenderedView:
     if step == 1:
         return view
     images = {}
+
     for name in VIEW_ARRAYS:
         image = getattr(view, name)
         if image is not None:

@@ -176,6 +176,7 @@ class ViewCache:
             # Another process that has written the object may have removed the views.
             if not (self._set / "objects" / f"{self._record.name}.tar").is_file():
                 raise
+
         self._remove_folder()
 
     def _remove_folder(self) -> None:

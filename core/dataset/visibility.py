@@ -67,6 +67,7 @@ def visible_points(file: ObjectFile, views: Sequence[int], count: int) -> Shape:
     count_per_view = -(-count // len(views))
     surface = [no_points]
     normals = [no_points]
+
     for index in views:
         view = file.read_view(index)
         is_shown = (view.depth > 0) & passes.object_mask(view)
@@ -114,11 +115,13 @@ def project_surface_views(
     pixels = []
     seen = []
     mean = _RunningMean(len(shape.surface))
+
     for view in views:
         projection = _project_shape(view, shape, bounds)
         pixels.append(projection.pixels)
         seen.append(projection.seen)
         mean.accumulate(projection)
+
     color, _ = mean.result()
     return Visibility(
         pixels=np.stack(pixels),
@@ -176,6 +179,7 @@ def instance_colors(
             points, normals = surfaces[shape_number]
             projection = _project_instance(view, instance, points, normals)
             means[shape_number].accumulate(projection)
+
     return {number: mean.result() for number, mean in means.items()}
 
 
@@ -211,6 +215,7 @@ def _project_instance(
     columns, rows = pixels[seen].astype(int).T
     shown_index = passes.instance_index(view)[rows, columns]
     seen[seen] = shown_index == instance.index
+
     return _Projection(view, pixels, seen)
 
 

@@ -110,6 +110,7 @@ def _refined(values: NDArray[np.float64]) -> NDArray[np.float64]:
         shape = list(values.shape)
         shape[axis] *= 2
         values = np.stack((lower, upper), axis + 1).reshape(shape)
+
     return values
 
 
@@ -120,8 +121,10 @@ def _sample_trilinear(values: NDArray[np.float64], cells: Floats) -> NDArray[np.
     base = np.minimum(position.astype(np.int64), max(last - 1, 0))
     share = position - base
     result = np.zeros((len(cells), values.shape[-1]))
+
     for corner in np.ndindex(2, 2, 2):
         index = np.minimum(base + corner, last)
         factors = np.where(corner, share, 1 - share)
         result += factors.prod(1)[:, None] * values[index[:, 0], index[:, 1], index[:, 2]]
+
     return result

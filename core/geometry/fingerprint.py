@@ -77,6 +77,7 @@ def _moments(
     second = np.zeros((3,) * 2)
     third = np.zeros((3,) * 3)
     fourth = np.zeros((3,) * 4)
+
     for first in range(0, len(corners), _TRIANGLES_AT_ONCE):
         chunk = slice(first, first + _TRIANGLES_AT_ONCE)
 
@@ -93,6 +94,7 @@ def _moments(
         third += third_sums.reshape(3, 3, 3)
         fourth_sums = weighted_products @ products
         fourth += fourth_sums.reshape(3, 3, 3, 3)
+
     return second, third, fourth
 
 

@@ -93,6 +93,7 @@ def evaluate_multiresolution(
             yield from _evaluate_corners(evaluate, field, new, bound, (start, share))
             known |= wanted
             wanted = _corners_of(_crossed_cells(field))
+
     return field
 
 
@@ -125,6 +126,7 @@ def _evaluate_corners(
     resolution = field.shape[0] - 1
     spacing = 2 * bound / resolution
     values = field.reshape(-1)
+
     for first in range(0, len(corners), _CHUNK):
         fraction = start + share * first / len(corners)
         yield Progress(fraction, "Evaluating shape")
@@ -193,4 +195,5 @@ def _doubled_values(field: NDArray[np.float32]) -> NDArray[np.float32]:
         fine[::2] = coarse
         fine[1::2] = (coarse[1:] + coarse[:-1]) / 2
         field = np.moveaxis(fine, 0, axis)
+
     return np.ascontiguousarray(field)

@@ -104,6 +104,7 @@ class _Lattice:
                 lowest[rank] = -(side - 1)
             if slope[rank] != 0:
                 count[rank] = side + side - 1
+
         return cls(
             axis=axis,
             across=across,
@@ -194,6 +195,7 @@ def inside_lattice(
     is_visible = np.zeros(cells.shape[1], bool)
     agree = np.ones(cells.shape[1], bool)
     winding: NDArray[np.int32] | None = None
+
     for direction in np.eye(3, dtype=np.int64):
         line_winding = _count_along(vertices, solid.triangles, direction, cells, side)
         if winding is None:
@@ -201,6 +203,7 @@ def inside_lattice(
         agree &= (line_winding.ahead == winding) & (line_winding.behind == winding)
         total += _WEIGHTS[1] * (line_winding.ahead + line_winding.behind)
         is_visible |= line_winding.is_visible
+
     assert winding is not None, "there are three directions"
     result = winding > 0
 
@@ -209,6 +212,7 @@ def inside_lattice(
     if fill_hidden:
         is_open |= (winding <= 0) & ~is_visible
     open_cells = np.flatnonzero(is_open)
+
     if len(open_cells):
         total = total[open_cells]
         is_visible = is_visible[open_cells]
@@ -270,6 +274,7 @@ def _count_along(
     start = line_starts.take(cell_line)
     end = line_starts.take(cell_line + 1)
     sum_before = sums.take(crossings_before)
+
     return _LineWinding(
         ahead=sums.take(end) - sum_before,
         behind=sums.take(start) - sum_before,
@@ -312,6 +317,7 @@ def find_crossings(
     lines = []
     depths = []
     signs = []
+
     for part in split_by_work(row_counts, _ROWS_AT_ONCE):
         line, depth, sign = _crossings_of_rows(
             corners[part], first_row[part], row_counts[part], count[1]
@@ -319,6 +325,7 @@ def find_crossings(
         lines.append(line)
         depths.append(depth)
         signs.append(sign)
+
     return np.concatenate(lines), np.concatenate(depths), np.concatenate(signs)
 
 
@@ -355,6 +362,7 @@ def _crossings_of_rows(
     y = y.take(pair)
     depth = evaluate(plane_heights(corners), face, x, y)
     sign = np.where(is_positive, 1, -1).astype(np.int8)
+
     return x * width + y, depth, sign
 
 
@@ -383,6 +391,7 @@ def _row_bounds(corners: Points, x: Index) -> tuple[NDArray[np.float64], NDArray
 
         lower = np.where(meets, np.minimum(lower, y), lower)
         upper = np.where(meets, np.maximum(upper, y), upper)
+
     return lower, upper
 
 

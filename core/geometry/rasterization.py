@@ -96,6 +96,7 @@ def render_depth(corners: Floats, camera: Camera) -> DepthBuffer:
         else:
             pixel_depth = 1 / (share / depth[face]).sum(1)
         np.minimum.at(buffer, pixel, pixel_depth)
+
     return DepthBuffer(buffer.reshape(fine.height, fine.width), fine)
 
 
@@ -119,6 +120,7 @@ def render_surface(
     depth = np.full(camera.height * camera.width, np.inf)
     normal = np.zeros((len(depth), 3))
     vertex_normal = vertex_normals(np.asarray(vertices, float), triangles)
+
     for pixel, face, share in rasterize(pixels[shown], camera.width, camera.height):
         corners = shown[face]
         weights = share / vertex_depth[corners]
@@ -197,6 +199,7 @@ def rasterize(
     pixel_sum = np.cumsum(counts[visible])
     limits = np.arange(0, counts[visible].sum(), _PAIRS_AT_ONCE)
     breaks = np.searchsorted(pixel_sum, limits)
+
     for faces in np.split(visible, breaks[1:]):
         if not len(faces):
             continue
@@ -246,6 +249,7 @@ def _barycentric(
     second = _cross_2d(offset, c - a) / area
     third = _cross_2d(b - a, offset) / area
     first = 1 - second - third
+
     return np.stack((first, second, third), axis=1)
 
 

@@ -71,6 +71,7 @@ def count_ray_crossings(
     counts = np.bincount(np.concatenate(crossings), minlength=4 * len(points))
     counters = counts.reshape(-1, 4).astype(np.int32).T
     left_behind, entered_behind, entered, left = counters
+
     return RayCrossings(
         ahead=entered + left,
         behind=entered_behind + left_behind,
@@ -107,6 +108,7 @@ def keep_crossed(
         point = point.take(same_side)
         face = face.take(same_side)
         is_positive = is_positive.take(same_side)
+
     return point, face, is_positive
 
 
@@ -128,6 +130,7 @@ def edge_functions(corners: Points) -> list[Points]:
         y_factor = bx - ax
         constant = ax * by - bx * ay
         functions.append(np.stack((x_factor, y_factor, constant)))
+
     return functions
 
 

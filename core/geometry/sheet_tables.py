@@ -81,6 +81,7 @@ def sheet_table() -> tuple[NDArray[np.int8], NDArray[np.int64]]:
             if sheets[code, start] < 0:
                 sheets[code, _edges_of_sheet(lines, start)] = counts[code]
                 counts[code] += 1
+
     return sheets, counts
 
 
@@ -106,4 +107,5 @@ def cuts_twice_table() -> NDArray[np.bool_]:
         for face in range(6):
             cutting = [sheets[code, edge] for line_face, edge, _ in lines if line_face == face]
             table[code, face] = len(cutting) == 2 and cutting[0] == cutting[1]
+
     return table

@@ -106,6 +106,7 @@ def closest_on_triangles(points: Points, corners: Points) -> tuple[Points, Point
     squared = np.full(len(points), np.inf)
     closest = np.empty((len(points), 3))
     above_triangle = squared_normal > 0
+
     for start, end in ((a, b), (b, c), (c, a)):
         # The best foot on an edge so far.
         edge = end - start
@@ -127,6 +128,7 @@ def closest_on_triangles(points: Points, corners: Points) -> tuple[Points, Point
     foot_offset = (scaled_height / length)[:, None] * normal[above_triangle]
     squared[above_triangle] = scaled_height**2 / length
     closest[above_triangle] = points[above_triangle] - foot_offset
+
     return squared, closest
 
 

@@ -126,6 +126,7 @@ def taubin_smooth(mesh: MeshArrays, rounds: int = 8) -> MeshArrays:
             sums.append(np.bincount(vertex, positions[neighbor, axis], len(positions)))
         mean = np.stack(sums, axis=1) / neighbor_count
         positions += step * (mean - positions)
+
     return replace(mesh, vertices=positions.astype(np.float32))
 
 
@@ -194,6 +195,7 @@ def _corner_to_fill(
         position = tuple(corner.tolist())
         if not inside[position] and (best is None or field[position] > field[best]):
             best = position
+
     return best
 
 
@@ -217,6 +219,7 @@ def _pinched_faces(codes: NDArray[np.uint8]) -> list[tuple[int, ...]]:
 
         positions = np.stack(np.unravel_index(candidates, codes.shape), axis=1)
         pinched += [(axis, *position) for position in positions.tolist()]
+
     return pinched
 
 
@@ -313,6 +316,7 @@ def _edge_quads_along(
     u = (axis + 1) % 3
     v = (axis + 2) % 3
     corners = []
+
     for back_u, back_v in _CELLS_AROUND_EDGE:
         cell = cells.index[crossed] - back_u * strides[u] - back_v * strides[v]
         rank = rank_of_cell[cell]

@@ -84,6 +84,7 @@ def sample_surface(mesh: MeshArrays, count: int, seed: int = 0) -> SurfacePoints
     confidence = mesh.confidence
     if confidence is None:
         confidence = np.ones(vertex_count, np.float32)
+
     return SurfacePoints(
         points=interpolate(mesh.vertices),
         normals=(across[chosen] / areas[chosen, None]).astype(np.float32),
@@ -107,6 +108,7 @@ def voxelize(mesh: MeshArrays, resolution: int) -> Voxels:
     corner = (lower + upper) / 2 - side * spacing / 2
     solid = OrientedSolid(vertices, mesh.to_triangles(), 0.0)
     inside = inside_lattice(solid, corner, spacing, side, fill_hidden=False)
+
     return Voxels(inside, corner + spacing / 2, spacing)
 
 
@@ -120,6 +122,7 @@ def voxel_mesh(voxels: Voxels, mesh: MeshArrays) -> MeshArrays:
     occupancy = voxels.occupancy
     shape = np.array(occupancy.shape)
     faces = []
+
     for axis in range(3):
         # The corners of a face towards +, with the axes turned so that it lies along ``axis``.
         order = [(axis + step) % 3 for step in range(3)]

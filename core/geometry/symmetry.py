@@ -98,11 +98,13 @@ def find_symmetry_plane(
     surface = surface.scaled(size, low)
     seen = [_seen_points(view, surface) for view in views]
     candidates = []
+
     for plane in planes:
         moved = replace(plane, point=plane.point * size + low)
         votes = [_confirms(view, points, moved) for view, points in zip(views, seen, strict=True)]
         is_confirmed = not views or any(votes)
         candidates.append(replace(moved, is_confirmed=is_confirmed))
+
     return min(candidates, key=lambda plane: (not plane.is_confirmed, plane.deviation))
 
 
@@ -139,6 +141,7 @@ def _fitted_planes(surface: _SampledSurface, upright: bool) -> list[SymmetryPlan
             if abs(plane.normal @ before) > 1 - _RESTS:
                 break
         planes.append(_snapped_to_axis(surface, plane))
+
     return planes
 
 
@@ -162,6 +165,7 @@ def _seen_points(view: View, surface: _SampledSurface) -> NDArray[np.float32]:
     buffer = render_vertex_depth(surface.points, view.camera, spacing)
     is_seen = (cosine > _MIN_SEEN_COSINE) & ~buffer.hides(surface.points, cosine)
     seen: NDArray[np.float32] = surface.points[is_seen]
+
     return seen
 
 
@@ -183,6 +187,7 @@ def _confirms(view: View, seen: NDArray[np.float32], plane: SymmetryPlane) -> bo
     in_image = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (depth > 0)
     opacity = view.image[row * in_image, column * in_image, 3]
     is_outside = ~in_image | (opacity < _MIN_OPACITY)
+
     return bool(is_outside.mean() <= _MAX_OUTSIDE)
 
 
@@ -351,4 +356,5 @@ class _SampledSurface:
         extended = np.column_stack((others, -(others**2).sum(1) / 2))
         products = np.concatenate((mirrored, ones), axis=1) @ extended.T
         nearest: NDArray[np.int64] = products.argmax(axis=1) + (len(self.points) - len(others))
+
         return mirrored, nearest

@@ -102,6 +102,7 @@ def bake_texture(
     is_filled = np.zeros((size, size), bool)
     texture.reshape(-1, 3)[texel] = colors
     is_filled.ravel()[texel] = True
+
     return _pad_islands(texture, is_filled)
 
 
@@ -141,6 +142,7 @@ def vertex_colors_from_views(
         outline_colors = seen.outline_colors / np.maximum(seen.outline_weights, 1e-12)[:, None]
         spread = spread_colors(vertices, outline_colors, seen.outline_weights, vertices)
         base = samples.colors if spread is None else spread
+
     return seen.blend_over(base).astype(np.float32)
 
 
@@ -185,6 +187,7 @@ def _surface_texels(
         smooth_normals=_unit_vectors((normals * weights).sum(1)),
         colors=(_mesh_colors(mesh)[corner_vertices] * weights).sum(1),
     )
+
     return texel, samples
 
 
@@ -238,6 +241,7 @@ def _sum_views(
         seen.weights[:] += squarely
         seen.outline_colors[:] += color * aside[:, None]
         seen.outline_weights[:] += aside
+
     return seen
 
 
@@ -276,6 +280,7 @@ def project_view(
     colors[seen] = straight_colors.clip(0, 1)
     cosines[seen] = cosine[seen]
     opacities[seen] = values[:, 4] * (opacity > _MIN_OPACITY)
+
     return colors, cosines, opacities
 
 
@@ -292,6 +297,7 @@ def _pad_islands(texture: NDArray[np.float32], is_filled: NDArray[np.bool_]) -> 
     flat = texture.reshape(-1, 3)
     known = np.pad(is_filled, 1)  # a border, so that each texel has all neighbors
     neighbors = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
+
     for _ in range(_PADDING):
         rim = dilate(known) & ~known
         rows, columns = np.nonzero(rim[1:-1, 1:-1])
@@ -306,6 +312,7 @@ def _pad_islands(texture: NDArray[np.float32], is_filled: NDArray[np.bool_]) -> 
 
         flat[rows * size + columns] = total / count[:, None]
         known[rows + 1, columns + 1] = True
+
     return texture
 
 

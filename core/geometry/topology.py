@@ -100,6 +100,7 @@ def check_topology(mesh: MeshArrays) -> TopologyReport:
     face_counts = half_edges.face_counts()
     balance = np.bincount(half_edges.edge, half_edges.is_forward * 2.0 - 1)
     volumes = piece_volumes(mesh)
+
     return TopologyReport(
         boundary=int((face_counts == 1).sum()),
         non_manifold=int((face_counts > 2).sum()),
@@ -145,6 +146,7 @@ def hollow_pieces(mesh: MeshArrays, volumes: NDArray[np.float64]) -> NDArray[np.
     points = mesh.vertices[triangles.faces[first_face[inward], 0]]
     solids = triangles.faces[volumes[piece] > 0]
     is_hollow[inward] = points_inside(mesh.vertices, solids, points)
+
     return is_hollow
 
 
@@ -191,6 +193,7 @@ def split_non_manifold(mesh: MeshArrays) -> MeshArrays:
     longest = _MAX_SPLIT_SHIFT * float(np.ptp(positions, axis=0).max())
     lengths = np.linalg.norm(shift, axis=1, keepdims=True)
     positions[is_copy] += shift * np.minimum(1, longest / np.maximum(lengths, 1e-300))
+
     return replace(take_vertices(mesh, origin), vertices=positions.astype(np.float32), faces=faces)
 
 
@@ -245,6 +248,7 @@ def _bridge_ring(
     half = len(ring) // 2
     best_length = np.inf
     best_quads: list[Quad] = []
+
     for shift in range(half):
         shifted = ring[shift:] + ring[:shift]
         left = shifted[:half]
@@ -260,6 +264,7 @@ def _bridge_ring(
         if length < best_length and not is_taken:
             best_length = length
             best_quads = [(a, c, d, b) for (a, b), (c, d) in pairwise(rungs)]
+
     return best_quads
 
 
@@ -278,6 +283,7 @@ def _mean_face_centers(mesh: MeshArrays, vertex: NDArray[np.int64]) -> NDArray[n
     for axis in range(3):
         sums.append(np.bincount(vertex, corner_centers[:, axis]))
     means: NDArray[np.float64] = np.stack(sums, axis=1) / counts[:, None]
+
     return means
 
 
@@ -380,4 +386,5 @@ def _count_pinched(mesh: MeshArrays, half_edges: HalfEdges) -> int:
     at_irregular_edge = np.zeros(len(mesh.vertices), bool)
     at_irregular_edge[vertex[irregular]] = True
     at_irregular_edge[vertex[half_edges.end_corner[irregular]]] = True
+
     return int(((fan_counts > 1) & ~at_irregular_edge).sum())

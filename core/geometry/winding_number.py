@@ -165,6 +165,7 @@ def orient_and_thicken(
     seen_from_both = np.minimum(front_views, back_views) >= _MIN_SHEET_VIEWS
     is_sheet = seen_from_both & ~_has_other_side(vertices, faces, thickness)
     prism_vertices, prism_faces = _triangle_prisms(vertices, faces[is_sheet], thickness)
+
     return OrientedSolid(
         vertices=np.concatenate((vertices, prism_vertices)),
         triangles=np.concatenate((faces[~is_sheet], prism_faces + len(vertices))),
@@ -202,6 +203,7 @@ def points_inside(
         np.asarray(vertices, float), np.asarray(triangles), points[candidates], rays
     )
     result[candidates] = winding > _INSIDE
+
     return result
 
 
@@ -304,6 +306,7 @@ def _winding_and_visibility(
         winding += crossings.signed_ahead + crossings.signed_behind
         free_directions += crossings.ahead == 0
         free_directions += crossings.behind == 0
+
     return winding / (2 * rays), free_directions
 
 
@@ -358,6 +361,7 @@ def _has_other_side(vertices: Points, triangles: Faces, reach: float) -> NDArray
         is_in_cell = center_key[other] == target_key
         cosine = (normals[other] * normals).sum(1)
         result |= is_in_cell & (cosine < _OPPOSITE)
+
     return result
 
 

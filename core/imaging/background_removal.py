@@ -303,6 +303,7 @@ def spread_colors(
     unknown = np.flatnonzero(is_wanted & ~is_known)
     offsets = (-1, 0, 1)
     square = np.array([row * (width + 2) + column for row in offsets for column in offsets])
+
     for _ in range(steps):
         neighbors = unknown[:, None] + square
         weights = is_known[neighbors].astype(color.dtype)
@@ -347,6 +348,7 @@ def _rim_contrast(color: Floats, mask: NDArray[np.bool_]) -> float:
         is_object = np.swapaxes(mask, 0, axis)
         for rows in (slice(None), slice(None, None, -1)):
             steps.append(_steps_down(colors[rows], is_object[rows], reach))
+
     rim_steps = np.concatenate(steps)
     if not len(rim_steps):
         return 0.0
@@ -364,8 +366,10 @@ def _steps_down(color: Floats, mask: NDArray[np.bool_], reach: int) -> Floats:
     rows, columns = np.nonzero(~mask[:-1] & mask[1:])
     background = color[rows, columns]
     highest = np.zeros(len(rows), color.dtype)
+
     for distance in range(1, reach + 1):
         inner_rows = np.minimum(rows + distance, len(color) - 1)
         step = np.abs(color[inner_rows, columns] - background).max(1)
         np.maximum(highest, step, out=highest)
+
     return highest

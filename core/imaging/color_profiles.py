@@ -60,6 +60,7 @@ def pixels_to_srgb(pixels: NDArray[np.float32], profile: bytes, name: str) -> ND
     if converted is original:
         return pixels
     color = np.asarray(converted.convert("RGB"), np.float32) / 255
+
     return np.concatenate((color, pixels[..., 3:]), axis=2)
 
 
@@ -88,6 +89,7 @@ def gray_curve(image: Image.Image, name: str) -> NDArray[np.float32] | None:
     except Exception as error:  # as above
         _warn_of_profile(name, error)
         return None
+
     if np.abs(converted.astype(int) - levels[0]).max() <= _SAME:
         return None
     return (converted / np.float32(255)).astype(np.float32)
@@ -116,6 +118,7 @@ def _apply_profile(image: Image.Image, data: bytes) -> Image.Image:
     color = rgba.convert("RGB") if mode == "RGB" else rgba.getchannel("R")
     converted = transform.apply(color).convert("RGBA")
     converted.putalpha(rgba.getchannel("A"))
+
     return converted
 
 
@@ -145,6 +148,7 @@ def _open_profile(data: bytes) -> tuple[ImageCms.ImageCmsTransform, str]:
         ImageCms.Intent.RELATIVE_COLORIMETRIC,
         ImageCms.Flags.BLACKPOINTCOMPENSATION,
     )
+
     return transform, mode
 
 
@@ -158,6 +162,7 @@ def _changes_colors(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
         cube = np.repeat(cube[..., :1], 3, axis=2)
     test = Image.fromarray(cube)
     converted = np.asarray(transform.apply(test.convert(mode)))
+
     return bool(np.abs(converted.astype(int) - cube).max() > _SAME)
 
 

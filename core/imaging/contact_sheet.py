@@ -53,6 +53,7 @@ def contact_sheet(rows: Sequence[Row], size: int, columns: int = 1) -> NDArray[n
             x = square_left + (size - tile.width) // 2
             y = square_top + (size - tile.height) // 2
             sheet.paste(tile, (x, y), tile)
+
     return np.asarray(sheet)
 
 

@@ -68,6 +68,7 @@ def read_exr(path: Path) -> dict[str, NDArray[np.float32]]:
     rows_per_block = _ROWS_PER_BLOCK[compression]
     block_count = (height + rows_per_block - 1) // rows_per_block
     rows = np.empty((height, row_size), np.uint8)
+
     for offset in struct.unpack_from(f"<{block_count}Q", data, offsets_start):
         y, size = struct.unpack_from("<2i", data, offset)
         row_count = min(rows_per_block, y1 + 1 - y)
@@ -110,6 +111,7 @@ def _split_channels(
         part = np.ascontiguousarray(rows[:, start:end])
         result[name] = part.view(dtype).astype(np.float32)
         start = end
+
     return result
 
 
@@ -124,6 +126,7 @@ def _read_header(data: bytes) -> tuple[dict[str, bytes], int]:
         start = position + 4
         attributes[name] = data[start : start + size]
         position = start + size
+
     return attributes, position + 1
 
 
@@ -136,6 +139,7 @@ def _read_channels(data: bytes) -> list[Channel]:
         (type_number,) = struct.unpack_from("<i", data, position)
         channels.append((name, _DTYPES[type_number]))
         position += _CHANNEL_SIZE
+
     return channels
 
 
@@ -164,4 +168,5 @@ def _decompress_block(block: bytes, size: int) -> bytes:
     result = np.empty(size, np.uint8)
     result[0::2] = values[:half]
     result[1::2] = values[half:]
+
     return result.tobytes()

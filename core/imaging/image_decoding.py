@@ -121,6 +121,7 @@ def decode_pixels(image: Image.Image, max_side: int, path: Path) -> NDArray[np.f
     image.load()
     upright = _turn_upright(image)
     factor = downscale_factor(upright.width, upright.height, max_side)
+
     if white is not None:
         gray = _reduce_high_depth(upright, white, factor)
         if is_inverted:
@@ -138,11 +139,13 @@ def decode_pixels(image: Image.Image, max_side: int, path: Path) -> NDArray[np.f
     if color.mode != "RGBA":
         color = color.convert("RGBA")
     color = _reduce(color, factor)
+
     if image.info.get("icc_profile"):
         if is_gray:
             color = color.convert("LA")
         color.info["icc_profile"] = image.info["icc_profile"]
         color = convert_to_srgb(color, str(path)).convert("RGBA")
+
     return np.asarray(color, np.float32) / 255
 
 
@@ -172,6 +175,7 @@ def reduce_blocks(pixels: NDArray[np.float32], factor: int) -> NDArray[np.float3
     opacity = alpha.mean((1, 3))
     premultiplied = (blocks[..., :-1] * alpha).mean((1, 3))
     color = premultiplied / np.maximum(opacity, 1e-6)
+
     return np.concatenate((color, opacity), axis=2)
 
 
@@ -259,6 +263,7 @@ def _reduce_high_depth(image: Image.Image, white: float, factor: int) -> NDArray
         if transparent_value is not None:
             alpha = (values != transparent_value).astype(np.float32)
         bands.append(reduce_blocks(np.stack((gray, alpha), axis=2), factor))
+
     return np.concatenate(bands)
 
 

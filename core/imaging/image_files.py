@@ -101,6 +101,7 @@ def list_images(folder: Path, error: type[MaquetteError] = ImageError) -> Folder
         for path, reason_left_out in left_out.items():
             text += f". {path.name}: {reason_left_out}"
         raise error(text)
+
     return FolderImages(paths, left_out)
 
 

@@ -76,6 +76,7 @@ def find_holes(
     thickness = _Thickness(material, region, object_area)
     softness = _edge_softness(difference, region, region_count, limit)
     is_sharp_few = is_matching.sum() <= _FEW and softness < _MAX_SOFTNESS_OF_FEW
+
     if not is_sharp_few:
         thinness = thickness.thin_share(region_count) - softness / 2
         if thinness < _MIN_THINNESS:

@@ -29,6 +29,7 @@ def filter3x3(values: NDArray[Value], reduction: np.ufunc) -> NDArray[Value]:
         reduction(result[lower], values[upper], out=result[lower])
         reduction(result[upper], values[lower], out=result[upper])
         values = result
+
     return values
 
 
@@ -61,6 +62,7 @@ def median3x3(values: NDArray[Value]) -> NDArray[Value]:
     smallest_high = np.minimum(smallest_high, high[:, right])
     _, median_middle, _ = _sort3(middle[:, left], middle[:, center], middle[:, right])
     _, median, _ = _sort3(largest_low, median_middle, smallest_high)
+
     return median
 
 
@@ -114,6 +116,7 @@ def connected_components(edges: NDArray[np.integer[Any]], count: int) -> NDArray
     root = np.arange(count)
     first = edges[:, 0]
     second = edges[:, 1]
+
     while True:
         first_root = root[first]
         second_root = root[second]
@@ -173,6 +176,7 @@ def flood_fill(mask: NDArray[np.bool_], values: NDArray[Any]) -> NDArray[Any]:
     highest = np.zeros(run_count, values.dtype)
     np.maximum.at(highest, region, run_highest)
     filled: NDArray[Any] = highest[region][run]
+
     return filled
 
 

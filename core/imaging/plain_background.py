@@ -75,6 +75,7 @@ def find_border(shown: NDArray[np.bool_]) -> Border | None:
         for column in (0, width - 1):
             distance = np.abs(rows - row) + np.abs(columns - column)
             corners.append(int(distance.argmin()))
+
     terms = np.stack(_quadratic_terms(rows, columns, shown.shape))
     return Border(pixels=pixels, terms=terms, corners=np.array(corners))
 
@@ -106,6 +107,7 @@ def _border_noise(color: Floats, border: NDArray[np.bool_]) -> float:
         on_border = np.swapaxes(border, 0, axis)
         pair = on_border[_NOISE_LAG:] & on_border[:-_NOISE_LAG]
         differences.append(np.abs(first[_NOISE_LAG:][pair] - first[:-_NOISE_LAG][pair]))
+
     quantile = float(np.quantile(np.concatenate(differences), _NOISE_QUANTILE))
     return quantile / (2**0.5 * _NORMAL_QUANTILE)
 
@@ -133,12 +135,14 @@ def fit_background(color: Floats, border: Border) -> NDArray[np.float64] | None:
     noise = _border_noise(color, border.pixels)
     max_spread = _UNIFORM + _NOISE_SPREAD * noise
     min_shares = (_MIN_UNCUT_SHARE, _MIN_UNCUT_GRADIENT_SHARE)
+
     for (weights, difference), min_share in zip(solutions, min_shares, strict=True):
         is_alike = difference < ALIKE
         if is_alike.mean() < min_share:
             continue
         if _is_uniform(difference[is_alike], is_alike[border.corners], max_spread):
             return _with_falloff(weights)
+
     return None
 
 
@@ -164,6 +168,7 @@ def refine_background(
     terms = _polynomial_terms(rows, columns, color.shape)
     seeds = ~erode(np.pad(is_shown, 1))[1:-1, 1:-1]
     area = 0
+
     for _ in range(_MAX_GROWTH):
         difference = _difference_from(coarse, terms, weights)
         outside = connected_to((difference < ALIKE) & is_shown, seeds) & is_shown
@@ -183,6 +188,7 @@ def refine_background(
         if is_alike.mean() < _MIN_PLAIN_SHARE:
             break
         weights = grown
+
     return weights
 
 
@@ -247,6 +253,7 @@ def _fit_gradient(terms: NDArray[np.float64], color: Floats) -> NDArray[np.float
         error = residual.max(1)
         median = float(np.median(error))
         is_alike = error <= max(ALIKE, median)
+
     return weights
 
 
@@ -287,6 +294,7 @@ class _PolynomialTerms:
         coefficients[0, 4] = falloff
         coefficients[2, 2] = 2 * falloff
         coefficients[4, 0] = falloff
+
         return self.rows @ coefficients @ self.columns.T
 
     def at(self, pixels: tuple[NDArray[np.int64], ...]) -> NDArray[np.float64]:
@@ -359,11 +367,13 @@ def _block_means(
     columns = np.arange(color.shape[1] // factor) * factor
     means = np.zeros((len(rows), len(columns), color.shape[2]), color.dtype)
     is_shown = np.ones(means.shape[:2], bool)
+
     for row in range(factor):
         for column in range(factor):
             pixels = np.ix_(rows + row, columns + column)
             means += color[pixels]
             is_shown &= shown[pixels]
+
     means /= factor**2
     center = (factor - 1) / 2
     return means, is_shown, rows + center, columns + center

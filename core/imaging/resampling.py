@@ -43,4 +43,5 @@ def sample_bilinear(
     upper = upper_left * (1 - u) + upper_right * u
     lower = lower_left * (1 - u) + lower_right * u
     values: NDArray[np.floating[Any]] = upper * (1 - v) + lower * v
+
     return values

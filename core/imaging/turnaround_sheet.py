@@ -133,6 +133,7 @@ def _sheet_mask(sheet: NDArray[np.float32]) -> NDArray[np.float32]:
         raise ImageError(
             "The background of this sheet is not plain. Use a single color or make it transparent"
         )
+
     return _remove_shadows(color, mask, shown)
 
 
@@ -157,6 +158,7 @@ def _find_figures(color: NDArray[np.float32], solid: NDArray[np.bool_]) -> list[
         if part in plain and sum(_are_aligned(part, other) for other in plain) >= _MIN_SWATCHES:
             continue
         boxes.append(_without_lettering(solid, part, largest))
+
     return boxes
 
 
@@ -207,6 +209,7 @@ def _is_row_of_colors(color: NDArray[np.float32], solid: NDArray[np.bool_], part
         changes = np.abs(np.diff(line, axis=0)).max(1) > _SAME_COLOR
         if len(_filled_runs(~np.pad(changes, 1), 0)) >= _MIN_SWATCHES:
             return True
+
     return False
 
 
@@ -222,6 +225,7 @@ def _without_lettering(solid: NDArray[np.bool_], part: _Part, largest: _Part) ->
         piece = _largest_piece(solid, box)
         if piece.size >= _MIN_FIGURE * largest.size or piece.piece == part.piece:
             kept.append(box)
+
     return _tight_box(solid, (kept[0][0], kept[-1][1], left, right))
 
 
@@ -240,6 +244,7 @@ def _largest_piece(solid: NDArray[np.bool_], box: Box) -> _Part:
     piece_bottom = top + int(rows[-1]) + 1
     piece_left = left + int(columns[0])
     piece_right = left + int(columns[-1]) + 1
+
     return _Part(box=box, piece=(piece_top, piece_bottom, piece_left, piece_right))
 
 
@@ -297,6 +302,7 @@ def _remove_shadows(
             # Its soft edge goes with it.
             edge = dilate(shadow, _SHADOW_EDGE) & ~solid[window]
             result[window][shadow | edge] = 0
+
     return result
 
 
@@ -346,12 +352,14 @@ def _find_shadow(solid: NDArray[np.bool_], shadowy: NDArray[np.bool_]) -> NDArra
     feet = figure[top + (bottom - top) // 3 : bottom + 1]
     has_feet = feet[0].sum() > _MIN_FEET * _width(shadow)
     is_round = _width(shadow[top : top + 2]) < _MAX_SHADOW_TOP * _width(shadow)
+
     if has_feet:
         above = feet
     elif figure.any() and is_round:
         above = figure
     else:
         return None
+
     return shadow if _width(shadow) > _MIN_SHADOW_WIDTH * _width(above) else None
 
 
@@ -393,4 +401,5 @@ def _filled_runs(filled: NDArray[np.bool_], min_gap: int | None = None) -> list[
     breaks = np.flatnonzero(gaps > min_gap)
     starts = index[[0, *(breaks + 1)]]
     ends = index[[*breaks, -1]] + 1
+
     return list(zip(starts.tolist(), ends.tolist(), strict=True))

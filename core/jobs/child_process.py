@@ -177,6 +177,7 @@ def computing_seconds(session: int) -> float | None:
             words = (folder / "stat").read_text().rpartition(")")[2].split()
             if int(words[_STAT_SESSION]) == session:
                 total += sum(int(ticks) for ticks in words[_STAT_TIMES])
+
     return total / os.sysconf("SC_CLK_TCK")
 
 
@@ -189,6 +190,7 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
         # Also after its own end: the group exists as long as any process of it.
         with suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL)
+
     with suppress(OSError):
         process.kill()
 

@@ -144,6 +144,7 @@ def _parse_message(stream: IO[bytes], text: bytearray) -> Any:
         array = _read_array(stream, np.dtype(dtype), shape, allowance)
         allowance -= array.nbytes
         arrays.append(array)
+
     return _unpack_value(header["value"], arrays)
 
 

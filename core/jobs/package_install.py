@@ -161,6 +161,7 @@ def install_packages(request: InstallRequest) -> Task[PythonInfo]:
         raise OutputError(
             f"The packages cannot be written to {request.root}: {error.strerror or error}"
         ) from error
+
     return info
 
 
@@ -192,6 +193,7 @@ def _find_pip(request: InstallRequest) -> Task[str]:
         if found:
             return str(found[-1])
         raise DependencyError(f"This Python has no pip. Put a wheel of pip into {request.wheels}")
+
     with _network_errors():
         with urllib.request.urlopen(_PIP_ADDRESS, timeout=_TIMEOUT) as response:
             description = json.load(response)
@@ -202,6 +204,7 @@ def _find_pip(request: InstallRequest) -> Task[str]:
                 )
                 (path,) = yield from _download(request, [wheel])
                 return str(path)
+
     raise DependencyError("pip could not be downloaded. Choose a Python with PyTorch instead")
 
 
@@ -240,10 +243,12 @@ def _describe_wheel(download_info: dict[str, Any]) -> Wheel:
     address = download_info["url"]
     name = unquote(Path(urlsplit(address).path).name)
     hashes = download_info.get("archive_info", {}).get("hashes", {})
+
     with _network_errors():
         request = urllib.request.Request(address, method="HEAD")
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
             size = int(response.headers.get("Content-Length") or 0)
+
     return Wheel(name, address, hashes.get("sha256", ""), size)
 
 
@@ -263,6 +268,7 @@ def _download(request: InstallRequest, wheels: Sequence[Wheel]) -> Task[list[Pat
     total = max(sum(wheel.size for wheel in wheels), 1)
     before = 0
     paths = []
+
     for wheel in wheels:
         path = folder / wheel.name
         if not path.exists():
@@ -273,6 +279,7 @@ def _download(request: InstallRequest, wheels: Sequence[Wheel]) -> Task[list[Pat
             path.with_name(path.name + ".part").replace(path)
         before += wheel.size
         paths.append(path)
+
     return paths
 
 
@@ -365,6 +372,7 @@ def _run(request: InstallRequest, code: str, arguments: Sequence[str], stage: st
     )
     assert process.stdout is not None, "a pipe"
     output = OutputTail(process.stdout)
+
     try:
         while process.poll() is None:
             yield Progress(0.0, stage)
@@ -372,6 +380,7 @@ def _run(request: InstallRequest, code: str, arguments: Sequence[str], stage: st
     finally:
         kill_group(process)
         process.wait()
+
     output.wait(_OUTPUT_SECONDS)
     return _Answer(process.returncode, output.text())
 
@@ -386,6 +395,7 @@ def _explain(output: str, request: InstallRequest) -> str:
             f"There is no {what} for Blender's Python on this computer. Choose another Python "
             "that has PyTorch in Maquette's preferences"
         )
+
     return f"The packages could not be installed: {reason}"
 
 

@@ -56,4 +56,5 @@ def _resident_bytes_windows(pid: int) -> int:
     with suppress(AttributeError):
         kernel.K32GetProcessMemoryInfo(handle, ctypes.byref(counters), counters.size)
     kernel.CloseHandle(handle)
+
     return int(counters.working_set)

@@ -111,6 +111,7 @@ def probe_python(python: PythonInterpreter) -> Task[PythonInfo]:
     assert process.stdout is not None and process.stderr is not None, "pipes"
     output = OutputTail(process.stdout)
     errors = OutputTail(process.stderr)
+
     try:
         yield from _wait_for_end(process, output, errors, python)
         manner = _end_text(process, output)
@@ -126,6 +127,7 @@ def probe_python(python: PythonInterpreter) -> Task[PythonInfo]:
         raise WorkerError(
             f"{python.label} does not seem to be Python. Its last output: {printed} ({manner})"
         )
+
     return _read_answer(python.label, answer)
 
 
@@ -171,6 +173,7 @@ def _wait_for_end(
                 f"{python.label} was ended: it did not respond for {watch.silent_text()}. "
                 "Choose a Python executable in the preferences"
             )
+
         output.wait(_POLL_INTERVAL)
         yield Progress(0.5 * has_begun, _STAGE)
 
@@ -234,6 +237,7 @@ def _read_answer(executable: str, answer: dict[str, Any]) -> PythonInfo:
             f"{executable} is Python {version_text}, but {OLDEST[0]}.{OLDEST[1]} or newer is "
             "required"
         )
+
     _check_packages(executable, answer)
     devices = {device: shown_line(label) for device, label in answer["devices"]}
     return PythonInfo(version_text, shown_line(answer["packages"]["torch"]), devices)

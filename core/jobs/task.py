@@ -132,6 +132,7 @@ class SteppedTask(Generic[T]):
                 self._outcome = lambda: value
             except Exception as error:
                 self._outcome = _raise_later(error)
+
         return self._outcome is not None
 
     def cancel(self) -> None:

@@ -66,6 +66,7 @@ def create_folder() -> Path:
             f"No temporary folder can be made: {error.strerror}. Set TMPDIR to a folder that can "
             "be written"
         ) from error
+
     mark_folder(folder)
     return folder
 
@@ -123,6 +124,7 @@ def process_exists(pid: int) -> bool:
         return False
     except OSError:
         pass  # it exists, but belongs to another user
+
     return True
 
 
@@ -138,6 +140,7 @@ def _windows_process_exists(pid: int) -> bool:
         return ctypes.get_last_error() != _WINDOWS_NO_SUCH_PROCESS
     state = kernel.WaitForSingleObject(handle, 0)
     kernel.CloseHandle(handle)
+
     return bool(state == _WINDOWS_STILL_RUNNING)
 
 

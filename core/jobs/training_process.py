@@ -81,6 +81,7 @@ def steps_of(run: Path) -> tuple[int, int]:
         step = line.partition(",")[0]
         if step.isascii() and step.isdecimal():
             return int(step), total
+
     return 0, total
 
 
@@ -183,6 +184,7 @@ class TrainingProcess:
             stage = f"Step {done} of {total}"
         else:
             stage = "Loading"
+
         return Progress(done / max(total, 1), stage)
 
     def failure_text(self) -> str | None:

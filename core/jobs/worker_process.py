@@ -155,6 +155,7 @@ class WorkerProcess:
         self._is_ready = False
         self._is_killed = False
         self._job = 0
+
         for target, stream in ((self._read_answers, stdout), (self._write_messages, stdin)):
             threading.Thread(
                 target=target, args=(stream,), name="maquette-worker", daemon=True
@@ -304,6 +305,7 @@ class WorkerProcess:
                 return
             if answer is not None and "ended" in answer:
                 break
+
         self._kill()
 
     def _kill(self) -> None:
@@ -327,6 +329,7 @@ class WorkerProcess:
             pass
         except Exception as error:  # anything may have been sent; a job must not wait for ever
             reason = str(error) or repr(error)
+
         self._answers.put_end(reason)
 
         # Until its end it waits for a reader, rather than complain of a closed pipe.
@@ -362,6 +365,7 @@ class WorkerProcess:
             cause = ". It may have run out of memory. Try a lower resolution"
         else:
             cause = f": {line}" if line else ""
+
         return self._failure(f"ended unexpectedly ({exit_text(code)}){cause}")
 
     def _failure(self, text: str) -> WorkerError:

@@ -91,12 +91,15 @@ def write_index(path: Path, index: LibraryIndex) -> None:
             f"The library has {len(index.entries):,} assets, but an index can hold "
             f"{MOST_ASSETS:,}. Index its subfolders one by one"
         )
+
     texts = {
         "embedding": index.embedding,
         "root": index.root,
         "source": index.source,
         "files": [asdict(file) for file in index.files.values()],
     }
+
+    # Numbers only, so that nothing is executed when they are read.
     lengths = [len(thumbnail) for thumbnail in index.thumbnails]
     shape = (_VERSION, index.vectors.shape[1], index.vectors.shape[2])
     arrays: dict[str, NDArray[Any]] = {
@@ -124,6 +127,7 @@ def read_index(path: Path, with_thumbnails: bool = False) -> LibraryIndex:
     """
     try:
         with open_regular(path) as file:
+            # Thumbnails are most of the file, and searches do not need them.
             only = {_MARK, "texts", "assets", "directions", "vectors"}
             if with_thumbnails:
                 only |= {"thumbnails", "thumbnail_ends"}
@@ -132,6 +136,7 @@ def read_index(path: Path, with_thumbnails: bool = False) -> LibraryIndex:
     except FileNotFoundError as error:
         raise LibraryError(f"There is no index {path}. Index the library first") from error
     except DAMAGE_ERRORS as error:
+        # A damaged index may be made anew, another file must not be touched.
         if not is_index(path):
             raise LibraryError(
                 f"{path} is not an index of a library. Choose another file"
@@ -183,6 +188,7 @@ def read_thumbnails(path: Path, rows: Sequence[int]) -> list[NDArray[np.uint8]]:
     """
     try:
         with open_regular(path) as file:
+            # From the end of one thumbnail to that of the next.
             ends = read_npz(file, _MOST_BYTES, {"thumbnail_ends"})["thumbnail_ends"]
             begin = _data_begin(file, "thumbnails.npy")
             images = []
@@ -209,6 +215,7 @@ def expand_thumbnail(data: bytes) -> NDArray[np.uint8]:
         pixels = expander.decompress(data, _THUMBNAIL_BYTES)
     except zlib.error:
         pixels = b""
+
     if len(pixels) != _THUMBNAIL_BYTES:
         return np.zeros((SIZE, SIZE, 4), np.uint8)
     return np.frombuffer(pixels, np.uint8).reshape(SIZE, SIZE, 4)
@@ -233,6 +240,7 @@ def _data_begin(file: io.BufferedIOBase | Any, name: str) -> int:
     file.seek(array_begin)
     np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
     np.lib.format.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
+
     return int(file.tell())
 
 
@@ -242,12 +250,14 @@ def _parse_index(arrays: Mapping[str, NDArray[Any]], with_thumbnails: bool) -> L
     Raises:
         ValueError: They contradict each other. Damaged texts raise further exceptions.
     """
+    # What the file says of itself.
     version, views, dimensions = (int(value) for value in arrays[_MARK])
     if version != _VERSION:
         raise ValueError(f"it is of version {version}, not {_VERSION}")
     if not (0 < views <= _MOST_VIEWS and 0 < dimensions <= _MOST_DIMENSIONS):
         raise ValueError(f"it declares vectors of {views} x {dimensions}")
 
+    # The assets, and a vector for each of their views.
     texts = parse_json(arrays["texts"].tobytes())
     files = [_parse_file(file) for file in texts["files"]]
     entries = _parse_entries(arrays["assets"], files)
@@ -263,6 +273,7 @@ def _parse_index(arrays: Mapping[str, NDArray[Any]], with_thumbnails: bool) -> L
     thumbnails: tuple[bytes, ...] = ()
     if with_thumbnails:
         thumbnails = tuple(_split_thumbnails(arrays, len(entries)))
+
     return LibraryIndex(
         embedding=_text(texts["embedding"]),
         root=_text(texts["root"]),
@@ -279,6 +290,8 @@ def _split_thumbnails(arrays: Mapping[str, NDArray[Any]], count: int) -> Iterabl
     """Yield the stored thumbnails of ``count`` assets."""
     ends = arrays["thumbnail_ends"]
     data = arrays["thumbnails"].tobytes()
+
+    # The ends must be in order, and the last one that of the data.
     is_rising = ends.shape == (count,) and (np.diff(ends, prepend=0) >= 0).all()
     if not is_rising or (count and int(ends[-1]) != len(data)):
         raise ValueError("its thumbnails do not fit its assets")
@@ -290,14 +303,18 @@ def _split_thumbnails(arrays: Mapping[str, NDArray[Any]], count: int) -> Iterabl
 
 def _asset_positions(index: LibraryIndex) -> NDArray[np.int32]:
     """Return the array "assets" of an index."""
+    # Where each file and each asset is.
     file_positions = {path: i for i, path in enumerate(index.files)}
     asset_positions = {}
     for path, file in index.files.items():
         for i, asset in enumerate(file.assets):
             asset_positions[path, asset] = i
+
     positions = []
     for entry in index.entries:
-        positions.append((file_positions[entry.path], asset_positions[entry.path, entry.asset]))
+        file_position = file_positions[entry.path]
+        asset_position = asset_positions[entry.path, entry.asset]
+        positions.append((file_position, asset_position))
     return np.array(positions, np.int32).reshape(-1, 2)
 
 
@@ -310,11 +327,13 @@ def _parse_entries(positions: NDArray[Any], files: Sequence[LibraryFile]) -> tup
     if positions.size and positions.min() < 0:
         raise ValueError("it has assets of no file")
 
+    # An asset is named by its file and by its place in it.
     entries = []
     for file_position, asset_position in positions.tolist():
         file = files[file_position]
         asset = file.assets[asset_position]
         entries.append(AssetEntry(asset_id(file.path, asset), file.path, asset))
+
     return tuple(entries)
 
 
@@ -330,6 +349,7 @@ def _parse_file(stored: Mapping[str, Any]) -> LibraryFile:
     stamp = stored["stamp"]
     problems = {_text(key): _text(reason) for key, reason in stored["problems"].items()}
     digests = {_text(key): _text(digest) for key, digest in stored["digests"].items()}
+
     return LibraryFile(
         path=_text(stored["path"]),
         stamp=FileStamp(int(stamp["modified"]), int(stamp["size"]), _text(stamp["digest"])),

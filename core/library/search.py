@@ -80,9 +80,12 @@ def find_matches(
         if not index.entries:
             continue
         scores, views = score_assets(index.vectors, query)
+
         for row in best_rows(scores, count):
             entry = index.entries[row]
             view = int(views[row])
+
+            # Turned as in the image, or as the mesh is turned.
             turn = turn_to_front(index.directions[view])
             if query.is_mesh:
                 turn = _quarter_turn(index.vectors[row], query.vectors, index.directions)
@@ -96,6 +99,7 @@ def find_matches(
                 turn=turn,
             )
             matches.append(match)
+
     matches.sort(key=lambda match: -match.score)
     return matches[:count]
 
@@ -128,13 +132,16 @@ def score_assets(
         part = slice(begin, begin + len(cosines))
         views[part] = cosines.max(axis=2).argmax(axis=1)
         if query.is_mesh:
+            # Each view of one with the most similar one of the other, both ways.
             of_asset = cosines.max(axis=2).mean(axis=1)
             of_query = cosines.max(axis=1).mean(axis=1)
             scores[part] = (of_asset + of_query) / 2
         else:
+            # The best view, and a little of all.
             per_view = cosines[..., 0]
             weighted = per_view.max(axis=1) + MEAN_WEIGHT * per_view.mean(axis=1)
             scores[part] = weighted / (1 + MEAN_WEIGHT)
+
     return scores, views
 
 
@@ -143,6 +150,8 @@ def best_rows(scores: Floats, count: int) -> list[int]:
     count = min(count, len(scores))
     if not count:
         return []
+
+    # Sort the best ones alone.
     candidates = np.argpartition(-scores, count - 1)[:count]
     order = np.argsort(-scores[candidates], kind="stable")
     rows: list[int] = candidates[order].tolist()
@@ -162,6 +171,8 @@ def _quarter_turn(vectors: Floats, query: Floats, directions: Floats) -> float:
     level = np.flatnonzero(np.abs(directions[:, 2]) < _LEVEL)
     if len(query) != len(directions) or not len(level):
         return 0.0
+
+    # The similarity of each pair of level views.
     azimuths = np.array([-turn_to_front(directions[view]) for view in level])
     cosines = query[level].astype(np.float32) @ vectors[level].astype(np.float32).T
 
@@ -175,6 +186,7 @@ def _quarter_turn(vectors: Floats, query: Floats, directions: Floats) -> float:
         if score > best_score:
             best_score = score
             best_turn = float(-turn)
+
     return best_turn
 
 
@@ -187,6 +199,8 @@ def _iterate_cosines(vectors: Floats, queries: Floats) -> Iterator[tuple[int, Fl
     count, views, dimensions = vectors.shape
     columns = np.ascontiguousarray(queries.T, np.float32)
     for begin in range(0, count, _CHUNK):
-        part = vectors[begin : begin + _CHUNK].astype(np.float32, copy=False)
-        product = part.reshape(-1, dimensions) @ columns
+        # One product for all views of many assets.
+        part = vectors[begin : begin + _CHUNK]
+        rows = part.astype(np.float32, copy=False).reshape(-1, dimensions)
+        product = rows @ columns
         yield begin, product.reshape(len(part), views, -1)

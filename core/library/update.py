@@ -45,10 +45,12 @@ def list_files(root: Path, suffixes: Collection[str]) -> list[Path]:
         raise LibraryError(f"There is no folder {root}")
     found = []
     for parent, folders, names in os.walk(root):
+        # os.walk goes into the folders that are left in its list.
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
                 found.append(Path(parent, name))
+
     return sorted(found)
 
 
@@ -95,6 +97,8 @@ class IndexBuilder:
             stamp: Of the file now. Without a digest its time and size decide, with one its content.
         """
         old = self._old_files.get(path)
+
+        # The same time and size, or the same content, also under another name.
         if old and stamp.is_same_time(old.stamp):
             return old
         if not stamp.digest:
@@ -111,6 +115,7 @@ class IndexBuilder:
             path: Of the file now.
             stamp: Of the file now.
         """
+        # The file as it is now, with the assets that it had.
         digest = stamp.digest or known.stamp.digest
         assets = known.assets
         if path != known.path:
@@ -118,6 +123,8 @@ class IndexBuilder:
         self._files[path] = replace(
             known, path=path, stamp=replace(stamp, digest=digest), assets=assets
         )
+
+        # Vectors and thumbnails go with the assets.
         for old_asset, asset in zip(known.assets, assets, strict=True):
             stored = self._old_stored.get(asset_id(known.path, old_asset))
             if stored:
@@ -138,15 +145,18 @@ class IndexBuilder:
             file: That stands for the scene.
             digests: Of its objects.
         """
+        # A scene has no time: its objects are compared by what they look like.
         stored_digests = {asset_key(asset): digest for asset, digest in digests.items()}
         old = self._old_files.get(file.path)
         self._files[file.path] = replace(file, digests=stored_digests)
+
         for asset in file.assets:
             key = asset_key(asset)
             is_same = old is not None and old.digests.get(key) == stored_digests[key]
-            stored = self._old_stored.get(asset_id(file.path, asset))
+            entry_id = asset_id(file.path, asset)
+            stored = self._old_stored.get(entry_id)
             if is_same and stored:
-                self._stored[asset_id(file.path, asset)] = stored
+                self._stored[entry_id] = stored
 
     def missing_assets(self, path: str) -> list[AssetName]:
         """Return the assets of a file that are neither indexed nor left out for a reason."""
@@ -173,6 +183,7 @@ class IndexBuilder:
             vectors: (V, D) of unit length.
             images: (V, S, S, 4) the views.
         """
+        # Half precision is enough for a search.
         thumbnail = compress_thumbnail(images[THUMBNAIL_VIEW])
         entry_id = asset_id(path, asset)
         self._stored[entry_id] = (vectors.astype(np.float16), thumbnail)
@@ -202,12 +213,14 @@ class IndexBuilder:
 
     def to_index(self) -> LibraryIndex:
         """Return the index of all that was kept and added so far."""
+        # In the order of files and of their assets.
         entries = tuple(self._entries())
         stored = [self._stored[entry.id] for entry in entries]
         view_count = len(view_directions())
         vectors = np.zeros((len(entries), view_count, self._embedding.dimensions), np.float16)
         for row, (asset_vectors, _) in enumerate(stored):
             vectors[row] = asset_vectors
+
         return LibraryIndex(
             embedding=self._embedding.version,
             root=self._root,

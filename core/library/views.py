@@ -29,6 +29,7 @@ def view_cameras(vertices: NDArray[np.floating[Any]], size: int = SIZE) -> list[
         vertices: (V, 3) of the asset, meters.
         size: Of the square images, pixels.
     """
+    # First the six sides.
     low = vertices.min(axis=0).astype(float)
     high = vertices.max(axis=0).astype(float)
     cameras = side_cameras(tuple(SIDES), low, high, size)
@@ -46,9 +47,13 @@ def view_directions() -> NDArray[np.float32]:
     """Return the unit vectors (12, 3) from an asset to its viewers, in the asset's frame."""
     directions = [direction for direction, _ in SIDES.values()]
     for azimuth, elevation in _AROUND:
-        a = np.radians(azimuth)
-        e = np.radians(elevation)
-        directions.append((np.sin(a) * np.cos(e), -np.cos(a) * np.cos(e), np.sin(e)))
+        turn = np.radians(azimuth)
+        rise = np.radians(elevation)
+        level = np.cos(rise)  # length of its horizontal part
+        x = np.sin(turn) * level
+        y = -np.cos(turn) * level
+        directions.append((x, y, np.sin(rise)))
+
     return np.array(directions, np.float32)
 
 

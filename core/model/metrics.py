@@ -96,8 +96,10 @@ def nearest_distance(
     part_size = max(1, _MAX_PAIRS // len(targets))
     distances = []
     indices = []
+
     for part in torch.split(queries, part_size):
         nearest = torch.cdist(part, targets).min(1)
         distances.append(nearest.values)
         indices.append(nearest.indices)
+
     return torch.cat(distances).numpy(), torch.cat(indices).numpy()

@@ -151,6 +151,7 @@ def cut_out(
         fill = rng.uniform(1.0, config.largest_oversize)
     else:
         fill = rng.uniform(config.smallest, config.largest)
+
     scale = fill * size / max(cutout.size)
     width = max(2, round(cutout.width * scale))
     height = max(2, round(cutout.height * scale))
@@ -164,6 +165,7 @@ def cut_out(
         corner = free_space * rng.uniform(0, 1, 2)
     else:
         corner = free_space / 2 + rng.normal(0, config.center_std * size / REFERENCE_SIZE, 2)
+
     canvas = Image.new("RGBA", (size, size))
     canvas.paste(cutout, (int(corner[0]), int(corner[1])))
     result = to_channels(canvas)
@@ -230,6 +232,7 @@ def _sample_panorama(
     lower_color = interpolated_row(upper + 1)
     colors = upper_color * (1 - row_weight) + lower_color * row_weight
     result: NDArray[np.uint8] = colors.astype(np.uint8)
+
     return result
 
 
@@ -272,6 +275,7 @@ def _degrade_photo(
         quality = int(rng.integers(*config.qualities))
         image.save(buffer, "JPEG", quality=quality)
         photo = to_channels(Image.open(buffer, formats=["JPEG"]))
+
     return np.ascontiguousarray(photo, np.float32)
 
 

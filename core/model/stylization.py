@@ -43,6 +43,7 @@ def line_art(image: Pixels, rng: np.random.Generator) -> Pixels:
     edges = _edge_pixels(image, quantile)
     lines = np.maximum(outline, edges)
     gray = paper + (ink - paper) * lines
+
     return np.asarray(np.stack((gray, gray, gray)), np.float32)
 
 

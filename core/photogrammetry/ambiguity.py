@@ -74,6 +74,7 @@ def pairs_without_background(
     outside_matches = sum(count for _, count in judged)
     if outside_matches < _TEXTURED * max(matches, 1):
         return None
+
     return [
         (pair.first, pair.second)
         for pair, count in judged
@@ -107,6 +108,8 @@ def is_folded(cameras: list[Camera], indices: list[int], count: int) -> bool:
     """
     if len(cameras) < 2 * _LEAST_FOLDED:
         return False
+
+    # How far apart neighbors in order usually are.
     directions = _directions_from_middle(cameras)
     angles = np.degrees(np.arccos((directions @ directions.T).clip(-1, 1)))
     steps = angles[np.arange(len(cameras) - 1), np.arange(1, len(cameras))]
@@ -117,6 +120,7 @@ def is_folded(cameras: list[Camera], indices: list[int], count: int) -> bool:
     apart = np.abs(places[:, None] - places)
     apart = np.minimum(apart, count - apart)
     folded = ((apart > REACHES[0]) & (angles < _SAME_PLACE * usual)).any(1)
+
     return bool(folded.sum() >= max(_LEAST_FOLDED, _FOLDED_SHARE * len(cameras)))
 
 

@@ -43,6 +43,7 @@ def still_features(
     points, matches = _read_features(database)
     votes = [np.zeros(len(each), np.int64) for each in points]
     still_pairs = 0
+
     for (first, second), numbers in matches.items():
         if sizes[first] != sizes[second]:
             continue
@@ -55,6 +56,7 @@ def still_features(
         votes[first][np.unique(numbers[is_still, 0])] += 1
         votes[second][np.unique(numbers[is_still, 1])] += 1
         still_pairs += int(is_still.sum() >= _STILL_MATCHES)
+
     if still_pairs < max(_STILL_PAIRS * len(matches), 1):
         return None
     least = max(_VOTES * (len(points) - 1), 2)
@@ -72,6 +74,7 @@ def features_within(
             inside.append(np.ones(len(pixels), bool))
         else:
             inside.append(sample_mask(mask, pixels))
+
     return inside
 
 
@@ -116,6 +119,7 @@ def _read_features(database: MatchDatabase) -> tuple[list[NDArray[np.floating[An
             first, second = pycolmap.pair_id_to_image_pair(pair_id)
             pair = index_of[first], index_of[second]
             matches[pair] = np.asarray(numbers, np.int64).reshape(-1, 2)
+
     return points, matches
 
 

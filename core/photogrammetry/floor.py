@@ -87,6 +87,7 @@ def find_world_frame(
     rigid[:3, 3] = -turn @ center
     rigid[2, 3] = -bottom
     size = max(longest, float(high) - bottom, 1e-9 * distance)
+
     return WorldFrame(rigid, 1 / size, floor_found)
 
 
@@ -116,6 +117,7 @@ def fit_floor(
             near = np.abs(points @ plane[0] - plane[1]) < thickness
             if near.sum() > best.sum():
                 best = near
+
     if best.sum() < max(_LEAST_POINTS, _LEAST_SHARE * len(points)):
         return None
 
@@ -126,6 +128,7 @@ def fit_floor(
         offset = float(normal @ center)
         spread = np.median(np.abs(points[best] @ normal - offset))
         best = np.abs(points @ normal - offset) < min(thickness, max(4 * spread, thickness / 10))
+
     if (places @ normal < offset).mean() > 0.5:
         return -normal, -offset
     return normal, offset
@@ -141,6 +144,7 @@ def _plane_through(
     normal = normal / length
     offset = float(normal @ corners[0])
     above = float((places @ normal > offset).mean())
+
     return (normal, offset) if max(above, 1 - above) >= _SAME_SIDE else None
 
 
@@ -205,6 +209,7 @@ def _level_box(
         if area < best[0]:
             middle = np.append((low + high) / 2 @ sides, np.median(level[:, 2]))
             best = (area, middle @ axes, float((high - low).max()))
+
     return best[1], best[2]
 
 

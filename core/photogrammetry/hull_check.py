@@ -101,6 +101,7 @@ def bounding_sphere(
         diagonal = np.hypot(np.ptp(rows) + 1, np.ptp(columns) + 1)
         distance = np.linalg.norm(center - origin)
         radii.append(distance * diagonal / 2 / camera.intrinsics[0, 0])
+
     return center, float(np.median(radii)) * _MARGIN
 
 
@@ -147,6 +148,7 @@ def _outside(
     outside = np.zeros(len(points), bool)
     column, row = pixels[seen].astype(int).T
     outside[seen] = ~wide[row, column]
+
     return outside
 
 

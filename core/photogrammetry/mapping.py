@@ -171,6 +171,7 @@ def _run_mapper(database: MatchDatabase, choices: _MapperChoices) -> Task[list[M
     thread = threading.Thread(target=map_images, name="maquette-mapping", daemon=True)
     thread.start()
     count = len(database.image_names)
+
     try:
         while thread.is_alive():
             stage = f"Cameras {min(registered[0] + 2, count)}/{count}"
@@ -180,6 +181,7 @@ def _run_mapper(database: MatchDatabase, choices: _MapperChoices) -> Task[list[M
         with suppress(RuntimeError):
             token.cancel()
         thread.join()
+
     if "error" in outcome:
         raise outcome["error"]
     found: list[Model] = outcome.get("models", [])
@@ -204,10 +206,12 @@ def _incremental_models(
         cancellation_token=token,
     )
     models = []
+
     for reconstruction in reconstructions.values():
         if choices.focal is not None:
             _adjust_all(reconstruction)
         models.append(_read_model(reconstruction, database))
+
     models = [model for model in models if not _is_at_one_place(model)]
     return sorted(models, key=lambda model: (-len(model.indices), -len(model.cloud.points)))
 
@@ -234,11 +238,13 @@ def _mapper_options(choices: _MapperChoices) -> Any:
     if choices.relaxed:
         for name, value in _RELAXED.items():
             setattr(options.mapper, name, value)
+
     if choices.focal is not None:
         options.ba_refine_focal_length = False
         options.ba_refine_extra_params = False
         options.mapper.abs_pose_refine_focal_length = False
         options.mapper.abs_pose_refine_extra_params = False
+
     return options
 
 
@@ -310,6 +316,7 @@ def _explained_share(model: Any, database: MatchDatabase) -> float:
             seen.point3D_id if seen.has_point3D() else -1 for seen in model.image(image_id).points2D
         ]
         point_of[image_id] = np.array(ids, np.int64)
+
     matched = 0
     explained = 0
     with pycolmap.Database.open(database.path) as opened:
@@ -321,6 +328,7 @@ def _explained_share(model: Any, database: MatchDatabase) -> float:
                 second_points = point_of[second][matches[:, 1]]
                 matched += len(matches)
                 explained += int(((first_points == second_points) & (first_points >= 0)).sum())
+
     return explained / max(matched, 1)
 
 

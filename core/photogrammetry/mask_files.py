@@ -66,6 +66,7 @@ def read_mask(path: Path, width: int, height: int) -> NDArray[np.bool_]:
             f"The mask {path} has {pixels.shape[1]} x {pixels.shape[0]} pixels, which is another "
             f"shape than {width} x {height} of its photograph: paint on the masks that are written"
         )
+
     inside = pixels[..., :3].mean(axis=2) * pixels[..., 3] > 0.5
     resized = Image.fromarray(inside).resize((width, height), Image.Resampling.NEAREST)
     return np.asarray(resized)

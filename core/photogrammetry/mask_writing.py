@@ -49,6 +49,7 @@ def write_plain_masks(paths: list[Path]) -> Task[WrittenMasks]:
     written = 0
     kept = 0
     unknown = []
+
     for index, path in enumerate(paths):
         yield Progress(index / len(paths), f"Masks {index + 1}/{len(paths)}")
         if find_mask(path):
@@ -58,12 +59,14 @@ def write_plain_masks(paths: list[Path]) -> Task[WrittenMasks]:
             image = image_files.read_image(path, _SIDE)
         except ImageError:
             continue
+
         mask = photo_files.object_mask(image)
         if mask is None:
             unknown.append(path)
         else:
             write_mask(path, mask)
             written += 1
+
     return WrittenMasks(written, kept, tuple(unknown))
 
 
@@ -98,6 +101,7 @@ def write_solved_masks(solved: SolvedScene, paths: list[Path]) -> Task[int]:
         small = image_files.downscale(pixels, _SMALL_SIDE)[..., :3]
         images.append(small)
         cameras.append(photograph.camera.resized(small.shape[1], small.shape[0]))
+
     masks = yield from subtask(find_masks(images, cameras, solved), 0.1, 1.0)
 
     written = 0
@@ -108,4 +112,5 @@ def write_solved_masks(solved: SolvedScene, paths: list[Path]) -> Task[int]:
             smooth = np.asarray(image.resize(size, Image.Resampling.BILINEAR))
             write_mask(photograph.path, smooth > 0.5, by_cameras=True)
             written += 1
+
     return written

@@ -58,6 +58,8 @@ def extract_features(
     cameras: dict[tuple[int, int, float], int] = {}
     for index, (name, photograph) in enumerate(zip(database.image_names, photographs, strict=True)):
         yield Progress(index / len(photographs), f"Features {index + 1}/{len(photographs)}")
+
+        # The same camera for photographs of one size and lens.
         reader = pycolmap.ImageReaderOptions()
         reader.camera_model = "SIMPLE_RADIAL"
         reader.existing_camera_id = cameras.get(photograph.camera_key, -1)
@@ -67,6 +69,7 @@ def extract_features(
             width, height = sizes[index]
             focal = photograph.focal * max(sizes[index]) / max(photograph.width, photograph.height)
             reader.camera_params = f"{focal},{width / 2},{height / 2},0"
+
         pycolmap.extract_features(
             database.path,
             database.folder,
@@ -83,6 +86,7 @@ def extract_features(
             assert image is not None, "pycolmap has just written it"
             database.image_ids.append(image.image_id)
             database.feature_counts.append(opened.num_keypoints_for_image(image.image_id))
+
         cameras[photograph.camera_key] = image.camera_id
 
 
@@ -122,6 +126,7 @@ def read_pairs(database: MatchDatabase) -> list[PairInliers]:
             image_id: opened.read_keypoints(image_id)[:, :2] for image_id in database.image_ids
         }
         for pair_id, geometry in zip(*opened.read_two_view_geometries(), strict=True):
+            # Fewer matches than that may agree by chance.
             matches = np.asarray(geometry.inlier_matches)
             if len(matches) < LEAST_INLIERS:
                 continue
@@ -134,6 +139,7 @@ def read_pairs(database: MatchDatabase) -> list[PairInliers]:
                     keypoints[second][matches[:, 1]],
                 )
             )
+
     return pairs
 
 
@@ -172,6 +178,7 @@ def _extraction_options(side: int) -> Any:
     large = side >= _LARGE
     options.sift.first_octave = 0 if large else -1
     options.sift.max_num_features = _FEATURES["large" if large else "small"]
+
     return options
 
 
@@ -179,7 +186,10 @@ def _pairs_to_match(count: int) -> list[tuple[int, int]]:
     every = [(first, second) for first in range(count) for second in range(first + 1, count)]
     if count <= _EXHAUSTIVE:
         return every
+
+    # Neighbors in order, and a few from all around with each other.
     step = max(count // _KEYFRAMES, 1)
+
     return [
         (first, second)
         for first, second in every

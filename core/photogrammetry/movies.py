@@ -110,6 +110,7 @@ def prepare_folder(request: FrameRequest) -> None:
     folder = request.folder
     make_folder(folder)
     previous = _read_index(folder)
+
     with report_write_errors(folder):
         if previous is None and any(folder.iterdir()):
             raise OutputError(
@@ -159,6 +160,7 @@ def _movie_state(request: FrameRequest) -> dict[str, Any]:
         status = request.movie.stat()
     except OSError as error:
         raise ImageError(f"There is no movie {request.movie}") from error
+
     return {
         "movie": request.movie.name,
         "size": status.st_size,
@@ -175,6 +177,7 @@ def _read_index(folder: Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError):
         return {}
+
     is_valid = isinstance(index, dict) and isinstance(index.get("frames"), list)
     return index if is_valid else {}
 
@@ -195,6 +198,7 @@ def _track_headers(file: BinaryIO, end: int) -> Iterator[bytes]:
             yield from _track_headers(file, min(start + size, end))
         elif kind == b"tkhd":
             yield file.read(min(size - 8, 256))
+
         file.seek(start + size)
 
 

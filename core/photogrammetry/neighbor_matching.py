@@ -86,6 +86,7 @@ def keeps_cameras(before: list[Model], after: Model) -> bool:
         angles = np.degrees(np.arccos(((traces - 1) / 2).clip(-1, 1)))
         if angles.max(initial=0.0) > _MOST_TURN:
             return False
+
     return True
 
 
@@ -147,6 +148,7 @@ def _find_features(database: MatchDatabase, needed: list[int]) -> Task[dict[int,
     weights = torch.load(str(xfeat.XFEAT_PRETRAINED_WEIGHTS_PATH), weights_only=True)
     network = xfeat.XFeat(weights=weights, top_k=_MOST_FEATURES)
     features = {}
+
     for place, index in enumerate(needed):
         fraction = _FEATURES_SHARE * place / len(needed)
         yield Progress(fraction, f"Learned features {place + 1}/{len(needed)}")
@@ -159,6 +161,7 @@ def _find_features(database: MatchDatabase, needed: list[int]) -> Task[dict[int,
             descriptors=found["descriptors"],
             size=torch.tensor((pixels.shape[1], pixels.shape[0]), device=network.dev),
         )
+
     return features
 
 
@@ -178,6 +181,7 @@ def _append_points(database: MatchDatabase, features: dict[int, _Features]) -> d
             appended[:, :2] = points
             opened.update_keypoints(image_id, np.concatenate((keypoints, appended)))
             starts[index] = len(keypoints)
+
     return starts
 
 

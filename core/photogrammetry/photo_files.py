@@ -113,6 +113,7 @@ def inspect_photograph(path: Path) -> Photograph:
     focal = equivalent / _DIAGONAL_35MM * float(np.hypot(width, height))
     lens = equivalent or _positive_number(details.get(_FOCAL))
     turned = orientation not in (0, 1)
+
     return Photograph(path, width, height, focal, round(lens, 2), turned, find_mask(path))
 
 
@@ -197,6 +198,7 @@ def _mask_of(pixels: NDArray[np.float32], plain: bool) -> NDArray[np.bool_] | No
         if soft is None:
             return None
         mask = _enlarge(background_removal.remove_specks(soft) > 0.5, pixels.shape[:2])
+
     return _if_object(mask)
 
 

@@ -56,6 +56,7 @@ def solve_photographs(paths: list[Path], settings: SolveSettings = _DEFAULTS) ->
             f"Solving cameras needs at least {LEAST_PHOTOGRAPHS} photographs, {len(paths)} given: "
             "take 12 to 24 around the object; from one or two, use Reconstruct"
         )
+
     with temporary_folder() as scratch:
         return (yield from _solve_in_folder(paths, settings, scratch))
 
@@ -82,6 +83,7 @@ def _solve_in_folder(paths: list[Path], settings: SolveSettings, folder: Path) -
     accepting = accept_model(database, photos, pairs, settings, has_background)
     accepted = yield from subtask(accepting, _STAGES["matches"], _STAGES["cameras"])
     solved = _solved_scene(accepted, photos, database, pairs)
+
     return replace(solved, notes=(*notes, *solved.notes))
 
 
@@ -94,6 +96,7 @@ def _ignore_still_background(database: MatchDatabase, photos: PhotoSet) -> Task[
     verification = feature_selection.match_only(database, moving)
     yield from subtask(verification, _STAGES["matched"], _STAGES["matches"])
     count = int(np.mean([flags.sum() for flags in still]))
+
     return [
         f"The object turned before a still background, of which {count} features in each "
         "photograph were ignored"
@@ -129,6 +132,7 @@ def _solved_scene(
     notes = describe_cameras(accepted, photos, pairs)
     if not frame.floor_found:
         notes.append("No floor was found: up is as the photographs were held")
+
     return SolvedScene(
         photographs=tuple(solved),
         cloud=cloud,
@@ -151,5 +155,6 @@ def _share_on_object(model: Model, photos: PhotoSet) -> NDArray[np.float64]:
         rows = shown[:, 1].astype(int)
         np.add.at(seen, rows, 1)
         np.add.at(inside, rows, ambiguity.sample_mask(mask, shown[:, 2:]))
+
     share: NDArray[np.float64] = np.where(seen > 0, inside / np.maximum(seen, 1), np.nan)
     return share

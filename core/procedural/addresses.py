@@ -66,6 +66,7 @@ def main() -> None:
         for site, entry in sites:
             lines.append(f"{json.dumps(site)}:{json.dumps(entry, separators=(',', ':'))}")
         families.append(f"{json.dumps(family)}:{{\n" + ",\n".join(lines) + "}")
+
     write_bytes(PATH, "{" + ",\n".join(families) + "}\n")
 
 

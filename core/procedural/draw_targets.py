@@ -73,12 +73,15 @@ def draw_targets() -> dict[str, tuple[DrawTarget, ...]]:
         if len(shape_sites) > MOST_TARGETS:
             continue
         family_targets = []
+
         for address, (kind, low, high) in shape_sites.items():
             count = BINS
             if kind in _DISCRETE:
                 count = min(BINS, round(high - low) + 1)
             family_targets.append(DrawTarget(address, kind, low, high, count))
+
         targets[family] = tuple(family_targets)
+
     return targets
 
 

@@ -106,6 +106,7 @@ def _parameter(draw: Draw) -> Parameter:
     elements = draw.address.split(".")
     is_material = any(_base_name(element).endswith(_MATERIAL) for element in elements)
     kinds = {"integers": "whole", "choice": "choice"}
+
     return Parameter(
         address=draw.address,
         label=readable_label(draw.address),
@@ -141,6 +142,7 @@ def _words(elements: Sequence[str]) -> str:
             words.append(_element_words(element.replace("choice", "material", 1)))
         elif element != _ANY_MATERIAL or len(elements) == 1:
             words.append(_element_words(element))
+
     return " ".join(words)
 
 

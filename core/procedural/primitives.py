@@ -41,6 +41,7 @@ def make_box(size: Vector, center: Vector = (0, 0, 0), bevel: float = 0.0) -> Me
     inner_x = inner[0]
     inner_y = inner[1]
     bevelled_rings = []
+
     for z, growth in ((-half[2], 0.0), (-inner[2], bevel), (inner[2], bevel), (half[2], 0.0)):
         x = inner_x + growth
         y = inner_y + growth
@@ -55,6 +56,7 @@ def make_box(size: Vector, center: Vector = (0, 0, 0), bevel: float = 0.0) -> Me
             (-x, -inner_y),
         )
         bevelled_rings.append([(u, v, z) for u, v in octagon])
+
     return translate_mesh(ring_mesh(np.array(bevelled_rings)), center)
 
 
@@ -96,6 +98,7 @@ def lathe_solid(profile: Sequence[tuple[float, float]], sides: int = 32) -> Mesh
     y = radius[:, None] * np.sin(angles)
     ring_z = np.repeat(z[:, None], sides, 1)
     rings = np.stack((x, y, ring_z), axis=2)
+
     return ring_mesh(rings)
 
 
@@ -158,6 +161,7 @@ def make_torus(
     z = np.repeat(heights[None], sides, 0)
     rings = np.stack((x, y, z), axis=2)
     torus = ring_mesh(rings, closed=True)
+
     return translate_mesh(torus, center)
 
 
@@ -185,11 +189,13 @@ def make_tube(
     cosines = np.cos(angles)[:, None]
     sines = np.sin(angles)[:, None]
     rings = []
+
     for point, tangent, ring_radius in zip(points, tangents, radii, strict=True):
         side = side - tangent * (side @ tangent)
         side /= max(float(np.linalg.norm(side)), 1e-9)
         across = np.cross(tangent, side)
         rings.append(point + ring_radius * (cosines * side + flat * sines * across))
+
     return ring_mesh(np.array(rings))
 
 
@@ -295,6 +301,7 @@ def smooth_curve(*points: Vector, steps: int = 14) -> NDArray[np.float64]:
         quadratic = (2 * a - 5 * b + 4 * c - d) * t**2
         cubic = (3 * b - a - 3 * c + d) * t**3
         segments.append(0.5 * (2 * b + linear + quadratic + cubic))
+
     return np.concatenate((*segments, p[-2:-1]))
 
 

@@ -90,6 +90,7 @@ def parse_recipe(text: str) -> Recipe:
             "The recipe of a procedural object has a family, seed, size or parts that Maquette "
             "does not know"
         )
+
     return recipe
 
 

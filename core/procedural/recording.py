@@ -169,6 +169,7 @@ class RecordingGenerator(np.random.Generator):
                 value=to_number(value),
             )
             self.draws.append(recorded)
+
         return value
 
 
@@ -196,10 +197,12 @@ def _address_of(frame: FrameType) -> tuple[str, bool]:
     names.pop()
     names.reverse()
     kept = []
+
     for i, name in enumerate(names):
         is_repeated = i > 0 and name == names[i - 1]
         if name and not is_repeated:
             kept.append(name)
+
     return ".".join(kept), is_noise
 
 
@@ -225,6 +228,7 @@ def _names_in(path: str) -> dict[tuple[int | None, int | None], str]:
                 count = seen[name]
                 position = (call.end_lineno, call.end_col_offset)
                 names[position] = f"{name}{count}" if name and count > 1 else name
+
     return names
 
 

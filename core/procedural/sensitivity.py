@@ -52,6 +52,7 @@ def measure_sensitivity(family: str, target: DrawTarget) -> float:
         lower = edit_object(family, seed, {target.address: value - step})
         upper = edit_object(family, seed, {target.address: value + step})
         changes.append(_silhouette_change(lower, upper))
+
     return float(np.mean(changes)) if changes else 0.0
 
 
@@ -101,6 +102,7 @@ def _surface_points(mesh: MeshArrays) -> NDArray[np.float64]:
     along_first = shares[:, :1] * (chosen[:, 1] - chosen[:, 0])
     along_second = shares[:, 1:] * (chosen[:, 2] - chosen[:, 0])
     points: NDArray[np.float64] = chosen[:, 0] + along_first + along_second
+
     return points
 
 

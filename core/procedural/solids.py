@@ -119,6 +119,7 @@ def _ear_triangles(outline: Points) -> list[tuple[int, int, int]]:
 
         triangles.append((a, b, c))
         remaining.pop(position)
+
     return [*triangles, (remaining[0], remaining[1], remaining[2])]
 
 
@@ -261,6 +262,7 @@ def roughen_field(
             if ridges:
                 wave = 1 - 2 * np.abs(wave)
             total += wave / scale / 4
+
         return field(p) - height * total
 
     return rough

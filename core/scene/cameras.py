@@ -61,6 +61,7 @@ def from_blender(
         scale_x=1.0 if size else scene.render.pixel_aspect_x,
         scale_y=1.0 if size else scene.render.pixel_aspect_y,
     )
+
     return Camera(
         to_world=_camera_pose(name or obj.name, evaluated),
         intrinsics=_intrinsics_of_projection(np.array(projection), width, height),
@@ -112,6 +113,7 @@ def of_scene(
         views_of_rigs[str(rig)] = [
             ViewRecord(view.kind, _resized_camera(view.camera, size), view.drawn) for view in views
         ]
+
     return views_of_rigs
 
 
@@ -182,6 +184,7 @@ def camera_path(
             camera = from_blender(scene, scene.camera, context.evaluated_depsgraph_get())
             settings = {"camera": scene.camera.name, "frame": frame}
             views.append(ViewRecord("path", camera, settings))
+
     return views
 
 
@@ -201,6 +204,7 @@ def _intrinsics_of_projection(
     # The principal point; the tilt of a perspective matrix is that of its third column.
     center_x = (1 + shift_x - tilt_x) / 2 * width
     center_y = (1 - shift_y + tilt_y) / 2 * height
+
     return np.array(
         (
             (focal_x, 0, center_x),
@@ -220,10 +224,12 @@ def _camera_pose(name: str, evaluated: bpy.types.Object) -> NDArray[np.float64]:
     axes = matrix[:3, :3] / np.maximum(lengths, _MIN_LENGTH)
     shear = np.abs(axes.T @ axes - np.eye(3)).max()
     is_mirrored = np.linalg.det(axes) < 0
+
     if pose is None or shear > _RIGID or is_mirrored:
         raise SceneError(
             f"{name} is mirrored or sheared by its own or a parent's scale. Apply the scale"
         )
+
     return pose
 
 

@@ -100,4 +100,5 @@ def animation_curves(data: bpy.types.AnimData) -> list[bpy.types.FCurve]:
             for strip in layer.strips:
                 for bag in strip.channelbags:
                     curves += bag.fcurves
+
     return curves

@@ -157,6 +157,7 @@ class DepsgraphReader:
         engine = scene.render.engine
         scene.render.engine = _Engine.bl_idname
         _Engine.read = read
+
         try:
             render()
         finally:
@@ -197,6 +198,7 @@ def _read_snapshot(
     arrays: dict[tuple[int, str], tuple[NDArray[np.float64], NDArray[np.int32]]] = {}
     slots: dict[tuple[int, str], NDArray[np.int32]] = {}
     parts: dict[str, EvaluatedInstance] = {}
+
     for item in depsgraph.object_instances:
         if not _is_rendered(item):
             continue
@@ -220,10 +222,12 @@ def _read_snapshot(
     scene = depsgraph.scene
     active = scene.camera.original.name if scene.camera else ""
     scene_cameras = {}
+
     for name, shown_name in cameras.items():
         if name == active or not only_active:
             camera = scene.objects[name].original
             scene_cameras[name] = from_blender(scene, camera, depsgraph, shown_name)
+
     return SceneSnapshot(tuple(parts.values()), scene_cameras, active)
 
 
@@ -266,6 +270,7 @@ def _object_triangles(
     if len(parts) == 1:
         return parts[0]
     joined, triangles = meshes.join_triangles(*zip(*parts, strict=True))
+
     return joined, triangles.astype(np.int32)
 
 
@@ -330,6 +335,7 @@ def _evaluated_instance(
     source = obj.original.name_full
     instancer = ""
     name = source
+
     if item.is_instance:
         source = item.instance_object.original.name_full
         numbers = [number for number in reversed(item.persistent_id) if number != _UNUSED]

@@ -104,6 +104,7 @@ def _check_glb(path: Path, _counts: MeshCounts) -> None:
         position += _CHUNK_HEADER
         chunks.append(data[position : position + size])
         position += size
+
     _require(position == length, "a chunk is cut")
 
     declared = sum(buffer["byteLength"] for buffer in json.loads(chunks[0]).get("buffers", ()))
@@ -153,6 +154,7 @@ def _check_ply(path: Path, _counts: MeshCounts) -> None:
     data = path.read_bytes()
     end = data.index(b"end_header\n") + len(b"end_header\n")
     position = end
+
     for count, scalar_bytes, lists in _ply_elements(data[:end].decode("ascii").splitlines()):
         if not lists:
             position += count * scalar_bytes
@@ -160,6 +162,7 @@ def _check_ply(path: Path, _counts: MeshCounts) -> None:
         (count_bytes, item_bytes), *more_lists = lists
         _require(not (more_lists or scalar_bytes) and count_bytes == 1, "it has unknown lists")
         position = _end_of_lists(data, position, count, item_bytes)
+
     _require(position == len(data), "it is cut")
 
 
@@ -175,6 +178,7 @@ def _ply_elements(header: list[str]) -> Iterator[tuple[int, int, list[tuple[int,
             case ["property", scalar_type, _name]:
                 count, size, lists = elements[-1]
                 elements[-1] = (count, size + _PLY_BYTES[scalar_type], lists)
+
     yield from elements
 
 
@@ -186,6 +190,7 @@ def _end_of_lists(data: bytes, position: int, count: int, item_bytes: int) -> in
         lengths = np.frombuffer(data, np.uint8, offset=position)[: count * stride : stride]
         if len(lengths) == count and (lengths == data[position]).all():
             return position + count * stride
+
     for _ in range(count):
         position += 1 + data[position] * item_bytes
     return position
@@ -225,6 +230,7 @@ def _check_usd_crate(data: bytes) -> None:
     (start,) = struct.unpack_from("<q", data, _CRATE_OFFSET)
     (count,) = struct.unpack_from("<Q", data, start)
     _require(start + 8 + count * _CRATE_SECTION == len(data), "it is cut")
+
     for index in range(count):
         entry = start + 8 + index * _CRATE_SECTION
         section_start, size = struct.unpack_from("<qq", data, entry + 16)

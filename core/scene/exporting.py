@@ -130,11 +130,13 @@ def _count(objects: _Objects) -> MeshCounts:
     graph = bpy.context.evaluated_depsgraph_get()
     vertices = 0
     faces = 0
+
     for obj in objects:
         if obj.type == 'MESH':
             mesh = obj.evaluated_get(graph).data
             vertices += len(mesh.vertices)
             faces += len(mesh.polygons)
+
     return MeshCounts(vertices, faces)
 
 
@@ -254,6 +256,7 @@ def _usd_colors(obj: bpy.types.Object) -> Iterator[None]:
     attribute.name = _USD_COLOR
     for slot in obj.material_slots:
         slot.material = None
+
     try:
         yield
     finally:

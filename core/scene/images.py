@@ -74,6 +74,7 @@ def image_from_pixels(
     bottom_up = np.ascontiguousarray(pixels[::-1], np.float32)
     image.pixels.foreach_set(bottom_up.ravel())
     image.pack()
+
     return image
 
 
@@ -198,6 +199,7 @@ def _read_values(image: bpy.types.Image, shown: bpy.types.Image, frame: int | No
     # All at once: reading single pixels is far slower.
     values = np.empty((height, width, shown.channels), np.float32)
     shown.pixels.foreach_get(values.ravel())
+
     return ImageValues(
         name=image.name,
         values=values,
@@ -218,6 +220,7 @@ def _embedded_profile(image: bpy.types.Image) -> bytes | None:
         return None
     if image.packed_file:
         return read_profile(io.BytesIO(image.packed_file.data))
+
     try:
         path = Path(bpy.path.abspath(image.filepath, library=image.library))
         with path.open("rb") as file:

@@ -73,6 +73,7 @@ def new_object(name: str, arrays: MeshArrays) -> bpy.types.Object:
         _set_color_attribute(mesh, COLOR, arrays.colors)
         mean = arrays.colors.mean(axis=0)
         mesh.materials.append(materials.showing_attribute(name, COLOR, mean))
+
     return bpy.data.objects.new(name, mesh)
 
 
@@ -112,6 +113,7 @@ def to_arrays(mesh: bpy.types.Mesh) -> MeshArrays:
         faces = read_corners(mesh).reshape(-1, corner_counts[0])
     else:
         faces = read_triangles(mesh)
+
     return MeshArrays(vertices, faces, _vertex_colors(mesh), confidence_of(mesh))
 
 
@@ -186,6 +188,7 @@ def show_vertex_colors(mesh: bpy.types.Mesh) -> None:
     if not len(attributes):
         return
     attribute = attributes.active_color or attributes[0]
+
     if not any(mesh.materials):
         colors = _attribute_colors(mesh, attribute)
         mean = colors.mean(axis=0) if len(colors) else np.zeros(3)

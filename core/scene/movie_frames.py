@@ -42,10 +42,12 @@ def extract_frames(request: FrameRequest) -> Task[list[Path]]:
             raise ImageError(
                 f"{request.movie} cannot be read as a movie. Convert it to MP4 with H.264"
             )
+
         movies.prepare_folder(request)
         turns = _missing_turns(movie, request.movie)
         windows = movies.compared_frames(movie.frame_duration, request.count)
         paths = []
+
         for index, frames in enumerate(windows):
             yield Progress(index / len(windows), f"Frames {index + 1}/{len(windows)}")
             sharpest = _sharpest_frame(movie, frames)
@@ -54,11 +56,13 @@ def extract_frames(request: FrameRequest) -> Task[list[Path]]:
                 path = request.folder / movies.frame_name(request.movie, frame)
                 _write_jpeg(path, np.rot90(pixels, -turns))
                 paths.append(path)
+
     if len(paths) < _LEAST:
         raise ImageError(
             f"Only {len(paths)} frames of {request.movie} can be read. Film a walk around the "
             "object of at least some seconds, or convert the movie to MP4 with H.264"
         )
+
     movies.record_frames(request, paths)
     return paths
 
@@ -70,6 +74,7 @@ def _opened_movie(path: Path) -> Iterator[bpy.types.Image]:
         image = bpy.data.images.load(str(path))
     except RuntimeError as error:
         raise ImageError(f"There is no movie {path}, or it cannot be read") from error
+
     try:
         image.name = _NAME
         image.alpha_mode = 'NONE'  # the alpha of a frame that breaks off is never set
@@ -103,6 +108,7 @@ def _sharpest_frame(
             if sharpness > highest:
                 highest = sharpness
                 best = frame, values
+
     if best is None:
         return None
     frame, values = best

@@ -40,12 +40,14 @@ def free_offset_among(objects: Iterable[bpy.types.Object], bounds: NDArray[np.fl
     size = float(np.ptp(bounds, axis=0).max())
     others = [_world_bounds(obj) for obj in objects if _has_shape(obj)]
     offset = 0.0
+
     for _ in range(_MAX_MOVES):
         moved = bounds + (offset, 0.0, 0.0)
         ends = [float(other[1, 0]) for other in others if _overlap(moved, other, size)]
         if not ends:
             break
         offset = max(ends) + _GAP * size - float(bounds[0, 0])
+
     return offset
 
 

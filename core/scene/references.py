@@ -71,6 +71,7 @@ def chosen_references(
             f"There are {len(references)} references, but at most {MOST} can be used. Select the "
             "ones to use"
         )
+
     return sorted(references, key=lambda obj: (_side_rank(obj, displayed_matrix(obj)), obj.name))
 
 
@@ -163,6 +164,7 @@ def reference_poses(
             matrix = np.array(obj.evaluated_get(graph).matrix_world)
             pose = _reference_pose(context.scene, obj, graph, side)
             ranked.append((_side_rank(obj, matrix), obj.name, pose))
+
     return [pose for _, _, pose in sorted(ranked, key=lambda item: item[:2])]
 
 
@@ -218,6 +220,7 @@ def background_image(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImag
         has_image = background.source == 'IMAGE' and background.image
         if background.show_background_image and has_image:
             return background
+
     return None
 
 
@@ -263,6 +266,7 @@ def _viewer_direction(obj: bpy.types.Object, matrix: NDArray[np.float64]) -> NDA
     normal = np.cross(axis_x, axis_y)
     front_sign = -1 if obj.empty_image_side == 'BACK' else 1
     is_front = normal @ (axis_z * front_sign) >= 0
+
     return normal if is_front else -normal
 
 

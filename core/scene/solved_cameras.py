@@ -62,6 +62,7 @@ def add_solved_scene(
         _show_background(context.scene, obj.data, image, photograph.camera)
         collection.objects.link(obj)
         context.scene.camera = context.scene.camera or obj
+
     collection.objects.link(_cloud_object(solved.cloud, size))
     return collection
 
@@ -97,6 +98,7 @@ def add_surface(
     cloud.hide_viewport = True
     cloud.hide_render = True
     collection.objects.link(cloud)
+
     return obj
 
 

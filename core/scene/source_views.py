@@ -129,6 +129,7 @@ def _is_stale(obj: bpy.types.Object, stored: bpy.types.bpy_struct) -> bool:
     area = np.prod(box[1] - box[0])
     old_area = np.prod(old_box[1] - old_box[0])
     union = area + old_area - overlap
+
     return bool(overlap < _MIN_OVERLAP * union)
 
 

@@ -36,6 +36,7 @@ def place_references(
     largest = max(max(figure.shape[:2]) for figure in figures.values())
     pixel_size = size / largest
     empties = []
+
     for side, figure in figures.items():
         # A transparent border of a pixel, so that edges are not smeared outward.
         padded = np.pad(figure, ((1, 1), (1, 1), (0, 0)))
@@ -47,6 +48,7 @@ def place_references(
         _set_up_empty(empty, image, side, pixel_size)
         empty.matrix_world = Matrix(_empty_pose(side, _DISTANCE * size))
         empties.append(empty)
+
     return empties
 
 

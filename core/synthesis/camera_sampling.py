@@ -104,6 +104,7 @@ def sample_views(
         for draw_candidate in make_candidates(rig, vertices, size, rng):
             camera, settings = _first_valid(rig, draw_candidate, fault)
             views.append(ViewRecord(rig.kind, camera, settings))
+
     return views
 
 
@@ -156,12 +157,14 @@ def handheld_camera(vertices: Vertices, size: int, rng: np.random.Generator) -> 
         distance = _ORTHOGRAPHIC_DISTANCE * radius
     else:
         distance = _HANDHELD_MARGIN * radius / np.sin(angle / 2)
+
     eye = center + distance * _spherical_direction(elevation, azimuth)
     pose = look_at(eye, center) @ _roll_rotation(roll)
     if orthographic:
         camera = orthographic_camera(pose, 2 * radius, size)
     else:
         camera = perspective_camera(pose, angle, size)
+
     camera = _fit_intrinsics(camera, vertices, fill)
 
     directions = np.degrees((elevation, azimuth, roll))
@@ -204,6 +207,7 @@ def rig_camera(
     pose = _turntable_pose(elevation, azimuth, roll)
     back = pose[:3, 2]
     pose[:3, 3] = center + (distance or _ORTHOGRAPHIC_DISTANCE) * radius * back
+
     if orthographic:
         fill = fill or _ORTHOGRAPHIC_FILL
         camera = _fit_scale(pose, vertices, fill, size)
@@ -357,11 +361,13 @@ def _extreme_vertices(vertices: Vertices) -> Vertices:
     half_sphere = fibonacci_directions(_FRAMING_DIRECTIONS)
     directions = np.concatenate((half_sphere, np.eye(3))).astype(np.float32).T
     kept: set[int] = set()
+
     for start in range(0, len(vertices), _MAX_FRAMED_VERTICES):
         chunk = vertices[start : start + _MAX_FRAMED_VERTICES].astype(np.float32)
         reach = chunk @ directions
         kept.update(start + reach.argmax(0))
         kept.update(start + reach.argmin(0))
+
     return vertices[sorted(kept)]
 
 
@@ -457,6 +463,7 @@ def _fit_scale(pose: NDArray[np.float64], vertices: Vertices, fill: float, size:
     middle = (low + high)[:2] / 2
     centered[:3, 3] = pose[:3, :3] @ np.array((*middle, depth))
     scale = float((high - low)[:2].max()) / fill
+
     return orthographic_camera(centered, scale, size)
 
 
@@ -477,6 +484,7 @@ def _fit_intrinsics(camera: Camera, vertices: Vertices, fill: float) -> Camera:
     zoom = fill * camera.width / float((high - low).max())
     window = camera.width / zoom
     left, top = (low + high) / 2 - window / 2
+
     return camera.cropped(left, top, camera.width, camera.height).zoomed(zoom)
 
 

@@ -145,6 +145,7 @@ def sample_interior(families: Sequence[str], rng: np.random.Generator) -> Interi
     log_smallest, log_largest = (np.log(size) for size in _FURNISHING_SIZE)
     furnishings: list[Furnishing] = []
     occupied = [(0.0, 0.0, _CLEARANCE)]
+
     for _ in range(rng.integers(*_FURNISHINGS)):
         size = float(np.exp(rng.uniform(log_smallest, log_largest)))
         place = _free_place(size / 2, half, occupied, rng)
@@ -199,6 +200,7 @@ def _free_place(
                 break
         if is_free:
             return float(x), float(y)
+
     return None
 
 
@@ -211,6 +213,7 @@ def _sample_plinth(x: float, y: float, size: float, rng: np.random.Generator) ->
     half_width = _PLINTH_HALF_WIDTH * size
     low = to_floats((x - half_width, y - half_width, 0))
     high = to_floats((x + half_width, y + half_width, height))
+
     return Box(low, high, _wall_material(rng))
 
 
@@ -242,6 +245,7 @@ def _room_shell(
     ]
     common_look = _wall_material(rng, _WALL_FINENESS)
     wall_chance = _WALL_CHANCE if indoors else _YARD_WALL_CHANCE
+
     for low, high in walls:
         if rng.random() >= wall_chance:
             continue
@@ -254,6 +258,7 @@ def _room_shell(
         ceiling_low = to_floats((-x, -y, height))
         ceiling_high = to_floats((x, y, height + _THICKNESS))
         shell.append(Box(ceiling_low, ceiling_high, _wall_material(rng)))
+
     return shell
 
 
@@ -287,6 +292,7 @@ def _wall_panels(half: NDArray[np.float64], height: float, rng: np.random.Genera
         low = to_floats(center - reach)
         high = to_floats(center + reach)
         panels.append(Box(low, high, _wall_material(rng)))
+
     return panels
 
 
@@ -309,6 +315,7 @@ def _ceiling_lights(
                 power=float(power),
             )
         )
+
     return tuple(lamps)
 
 

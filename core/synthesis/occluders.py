@@ -87,6 +87,7 @@ def sample_occluders_before(
     min_pixels = _MIN_CELLS * _cell_size(camera)
     hidden = np.zeros(len(cells), bool)
     occluders = []
+
     for _ in range(count):
         candidate = _sample_candidate(rng, camera, cells, near)
 
@@ -98,6 +99,7 @@ def sample_occluders_before(
             if covered.mean() <= random.hidden:
                 break
             radius *= _SHRINK
+
         if radius * scale <= min_pixels:
             continue
 
@@ -106,6 +108,7 @@ def sample_occluders_before(
         matrix[:3, :3] = candidate.rotation * (radius * candidate.flattening)
         matrix[:3, 3] = candidate.center
         occluders.append(Occluder(candidate.shape, candidate.color, matrix))
+
     return tuple(occluders), float(hidden.mean())
 
 
@@ -133,6 +136,7 @@ def _sample_candidate(
     flattening = rng.uniform(*_FLATTENING, 3)
     rotation = rotation_matrix(_random_quaternion(rng))
     center = camera.unproject(pixel[None], np.array((depth,)))[0]
+
     return _Candidate(
         shape=shape,
         color=to_floats(rng.random(3)),

@@ -129,6 +129,7 @@ def _sample_material(
     metallic = max(0.0, float(rng.uniform(*_METALLIC)))
     first_color = to_floats(rng.random(3))
     second_color = to_floats(rng.random(3))
+
     return MaterialParams(
         texture=texture,
         picture=picture,
@@ -161,6 +162,7 @@ def sample_lights(
     radius = float(np.linalg.norm(bounds[1] - bounds[0])) / 2
     lights = []
     count = rng.integers(random.lamps + 1)
+
     for _ in range(count):
         # Direction, by even heights on the sphere, and distance, before any wall.
         height = rng.uniform(*_LIGHT_HEIGHT)
@@ -183,6 +185,7 @@ def sample_lights(
                 power=float(irradiance * np.pi * distance**2),
             )
         )
+
     return tuple(lights)
 
 
@@ -225,6 +228,7 @@ def sample_background(rng: np.random.Generator, random: Randomization) -> Backgr
         files = images_in(random.pictures)
         picture = files[int(file_choice * len(files))]
         return Background(kind, picture=picture, window=to_floats(window))
+
     return Background(kind)
 
 

@@ -77,12 +77,14 @@ def render_on_cluster(
     sources = subset(object_sources.object_sources(chosen, settings), chosen.limit)
     sources = sorted(sources, key=lambda source: source.name)
     prepare_folder(folder, settings)
+
     with lock_dataset(folder, settings):
         missing = [source for source in sources if not _object_path(folder, source).is_file()]
         run = _ClusterRun(chosen, folder, settings)
         with _cluster(address):
             written, skipped, notes = yield from _render_missing(missing, run)
         write_splits(folder)
+
     return RenderSummary(written, len(sources) - len(missing), skipped, notes)
 
 
@@ -113,6 +115,7 @@ def _cluster(address: str) -> Iterator[None]:
             f"There is no Ray cluster at {address}: {failure_reason(error)}. Start one with "
             "\"ray start --head\", or use --ray local"
         ) from error
+
     try:
         yield
     finally:
@@ -142,6 +145,7 @@ def _render_missing(
     skipped: dict[str, str] = {}
     notes: dict[str, str] = {}
     pending: dict[Any, Sequence[ObjectSource]] = {}
+
     while batches or pending:
         while batches and len(pending) < _WAITING * cores:
             batch = batches.pop(0)
@@ -157,8 +161,10 @@ def _render_missing(
             written += len(rendered.objects)
             skipped |= rendered.skipped
             notes |= rendered.notes
+
         done = written + len(skipped)
         yield Progress(done / len(missing), f"{done:,} of {len(missing):,} objects")
+
     return written, skipped, notes
 
 
@@ -194,10 +200,12 @@ def _render_names(
     chosen, settings = shared
     by_name = _sources_by_name(tuple(vars(chosen).items()))
     sources = [by_name[name] for name in names]
+
     with temporary_folder() as scratch:
         summary = run_to_end(render_dataset(sources, scratch, replace(settings, shard=(0, 1))))
         paths = (scratch / "objects").glob("*.tar")
         objects = {path.stem: path.read_bytes() for path in paths}
+
     return _Rendered(objects, summary.skipped, summary.notes)
 
 

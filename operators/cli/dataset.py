@@ -45,6 +45,7 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the open scene with its own lighting, as one item",
     )
+
     parser.add_argument(
         "--count", type=int, default=100, help="number of procedural objects (%(default)s)"
     )
@@ -69,6 +70,7 @@ def _add_rendering(parser: argparse.ArgumentParser) -> None:
         "--samples", type=int, default=16, help="Cycles samples per pixel (%(default)s)"
     )
     parser.add_argument("--denoise", action="store_true", help="denoise the colors")
+
     parser.add_argument(
         "--cameras",
         nargs="+",
@@ -79,6 +81,7 @@ def _add_rendering(parser: argparse.ArgumentParser) -> None:
         "path:1..250,step=5; with elevation, roll, lens or angle, distance, fill, aim and "
         "orthographic (default: sides free:6)",
     )
+
     parser.add_argument(
         "--hdri",
         type=Path,
@@ -101,6 +104,7 @@ def _add_scene_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="custom property that stores the class (%(default)s)",
     )
+
     parser.add_argument(
         "--show-world", action="store_true", help="render the world behind a whole scene"
     )
@@ -120,6 +124,7 @@ def _add_contents(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write only what training reads, in a third of the space",
     )
+
     parser.add_argument(
         "--relightable",
         action="store_true",
@@ -130,6 +135,7 @@ def _add_contents(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also write which of 96^3 cells around each object are inside",
     )
+
     parser.add_argument(
         "--parts",
         nargs="?",
@@ -153,6 +159,7 @@ def _add_processing(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="stop at an object that cannot be used (default: skip it)",
     )
+
     parser.add_argument(
         "--processes",
         type=int,
@@ -183,6 +190,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
     has_sources = arguments.meshes or arguments.procedural
     if arguments.ray and (arguments.processes > 1 or not has_sources):
         arguments.error("--ray takes --meshes or --procedural, and no --processes")
+
     # The processes write objects alone; the splits need to know all of them.
     if arguments.processes > 1:
         code = in_processes(arguments.processes, arguments.shard, together=arguments.strict)
@@ -196,6 +204,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
     for name, note in result.notes.items():
         print_line(f"{name}: {note}")
     print_line(f"{arguments.folder}: {summary_text(result)}")
+
     return 0
 
 
@@ -212,6 +221,7 @@ def _rendering_task(
         scene = bpy.context.scene
         layer_name = bpy.context.view_layer.name
         return render_whole_scene(scene, layer_name, arguments.folder, settings, whole)
+
     is_first_process = settings.shard[0] == 0
     if is_first_process:
         report_left_out(arguments)
@@ -219,6 +229,7 @@ def _rendering_task(
         names = ("meshes", "procedural", "count", "seed", "limit")
         chosen = argparse.Namespace(**{name: getattr(arguments, name) for name in names})
         return render_on_cluster(chosen, arguments.folder, settings, arguments.ray)
+
     sources = subset(object_sources(arguments, settings), arguments.limit)
     return render_dataset(sources, arguments.folder, settings)
 

@@ -108,6 +108,7 @@ def _demo_requests(arguments: argparse.Namespace) -> list[ReconstructionRequest]
     if arguments.image:
         return [ReconstructionRequest(photo=arguments.image, **options)]
     sides = {side: SAMPLES / f"{side}.png" for side in ("front", "right")}
+
     return [
         ReconstructionRequest(sides=sides, **options),
         ReconstructionRequest(photo=SAMPLES / "photo.png", **options),

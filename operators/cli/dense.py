@@ -37,6 +37,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="folder of the log and checkpoint; an unfinished run is resumed",
     )
+
     parser.add_argument(
         "--config",
         type=Path,
@@ -53,6 +54,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--validate-every", type=int, help="steps between validations (1000)")
     parser.add_argument("--precision", help="float32, bfloat16 or automatic (automatic)")
     parser.add_argument("--threads", type=int, help="CPU threads (all)")
+
     parser.add_argument(
         "--workers",
         type=int,
@@ -72,6 +74,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
         arguments.start,
     )
     print_line(checkpoint)
+
     return 0
 
 

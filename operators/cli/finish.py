@@ -46,6 +46,7 @@ def check_arguments(arguments: Namespace) -> None:
         arguments.error("--faces and --symmetric need a --preset")
     has_valid_faces = 0 <= arguments.faces <= _MAX_FACES
     has_valid_size = _MIN_TEXTURE_SIZE <= arguments.texture_size <= _MAX_TEXTURE_SIZE
+
     if not (has_valid_faces and has_valid_size):
         arguments.error(
             f"--faces must be 0 to {_MAX_FACES}, "
@@ -84,4 +85,5 @@ def finish_object(obj: bpy.types.Object, output: Path, arguments: Namespace) -> 
         report.append(f"thinnest wall {thickness * _MILLIMETERS:.2f} mm")
         if output.suffix.lower() == ".stl":
             obj.scale = (_MILLIMETERS,) * 3
+
     return report

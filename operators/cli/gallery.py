@@ -94,6 +94,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
             f"{arguments.output}: {len(rows)} of {total} images; "
             f"mean IoU of the silhouettes {mean:.3f}, the least {min(scores):.3f}"
         )
+
     return report_failures(failures, total, "reconstructed")
 
 
@@ -107,6 +108,7 @@ def _gallery_row(path: Path, arguments: argparse.Namespace) -> tuple[_Row, float
     shown = mesh
     if arguments.show == "gray":
         shown = replace(mesh, colors=np.full_like(mesh.vertices, _GRAY))
+
     with temporary_data():
         obj = _results.add_object(bpy.context, path.stem, shown, Vector())
         if arguments.show == "texture":
@@ -115,6 +117,7 @@ def _gallery_row(path: Path, arguments: argparse.Namespace) -> tuple[_Row, float
         bpy.context.view_layer.update()
         with silence_stdout():
             thumbnails = render_thumbnails(obj, 2 * arguments.size)
+
     images = [image_files.read_image(path), *thumbnails]
     return (f"{path.stem}  {score:.2f}", images), score
 

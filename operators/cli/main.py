@@ -93,6 +93,7 @@ def run_console() -> NoReturn:
         faulthandler.enable()
     temporary_folders.sweep_folders()
     own_blender_folder()
+
     try:
         code = run_command(sys.argv[1:])
     except Exception:  # a bug: print it as Python does

@@ -31,6 +31,7 @@ _MEANING_OPTIONS = {
     "precision": "precision",
     "decay_steps": "decay_steps",
     "threads": "threads",
+    "named_parts": "named_parts",
 }
 _TRAINING_OPTIONS = ("steps", "rate", "seed", "every", "precision", "imagenet", "one_picture")
 
@@ -45,6 +46,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="settings file (.toml, .json); options on the command line override it",
     )
+
     parser.add_argument(
         "--run",
         dest="folder",
@@ -52,6 +54,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder of the log and checkpoint; an unfinished run is resumed",
     )
+
     texts = ", ".join(f"{name} ({task.help})" for name, task in _TASKS.items())
     parser.add_argument(
         "--task",
@@ -61,6 +64,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "pixel shows), retrieval (which images show the same object), procedural (family and "
         f"parameters), or meaning (all of these); or {texts} (%(default)s)",
     )
+
     _add_training_options(parser)
     parser.add_argument(
         "--decay-steps",
@@ -68,6 +72,14 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help="with --task, other than reconstruction: last steps, in which the learning rate "
         "falls to 0 (1000)",
     )
+    parser.add_argument(
+        "--named-parts",
+        action="store_true",
+        default=None,
+        help="with --task parts or meaning: also learn the parts of meshes that are named by "
+        "materials or vertex groups, where these names are clear",
+    )
+
     _add_panoramas(parser, "--mask")
     parser.add_argument("--mask", action="store_true", help="train the foreground network instead")
     parser.add_argument(
@@ -91,6 +103,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         help="float32, bfloat16 (in the blocks of the network), or automatic for the faster one "
         "(automatic)",
     )
+
     parser.add_argument(
         "--start",
         type=Path,
@@ -103,6 +116,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="start from random weights instead of ImageNet features",
     )
+
     parser.add_argument(
         "--one-picture",
         action="store_true",
@@ -116,11 +130,13 @@ def _run_train(arguments: argparse.Namespace) -> int:
         return _TASKS[arguments.task].run(arguments)
     if arguments.task != "reconstruction":
         return _run_train_meaning(arguments)
+
     # Options that are not given must not override the settings file.
     options = {name: getattr(arguments, name) for name in _TRAINING_OPTIONS}
     options = {name: value for name, value in options.items() if value is not None}
     panoramas = _read_panoramas(arguments.hdri) if arguments.mask else None
     is_first_rank = os.environ.get("RANK", "0") == "0"  # of several processes one writes weights
+
     weights = run_with_log(
         commands.run_training,
         arguments.config,
@@ -132,6 +148,7 @@ def _run_train(arguments: argparse.Namespace) -> int:
         panoramas,
         is_first_rank,
     )
+
     if weights:
         print_line(weights)
     return 0
@@ -143,6 +160,7 @@ def _run_train_meaning(arguments: argparse.Namespace) -> int:
         value = getattr(arguments, option)
         if value is not None:
             given[setting] = value
+
     weights = run_with_log(
         semantics.train_meaning,
         arguments.task,
@@ -184,6 +202,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         "shapes: the shape space and its completions; generator: made shapes and their rivals "
         "(%(default)s)",
     )
+
     parser.add_argument("--limit", type=int, help="evaluate this many objects (default: all)")
     add_resolution_argument(parser)
     add_weights_argument(parser)
@@ -255,6 +274,7 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also time the architectures of Occupancy Networks and TripoSR",
     )
+
     parser.add_argument(
         "--training",
         nargs="*",

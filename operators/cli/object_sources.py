@@ -34,6 +34,7 @@ def object_sources(chosen: argparse.Namespace, settings: DatasetSettings) -> lis
         text = "" if chosen.procedural == "all" else chosen.procedural
         families = parse_families(text)
         sources += procedural_sources(families, chosen.count, chosen.seed)
+
     return sources
 
 

@@ -36,6 +36,7 @@ from .command import Command, run_with_progress_line
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add all options."""
     parser.add_argument(
         "folder",
         type=Path,
@@ -48,6 +49,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="file to write: .blend with cameras, points and mesh, .ply of the points, or the "
         f"mesh as {' '.join(exporting.SUFFIXES)}",
     )
+
     parser.add_argument(
         "--size",
         type=float,
@@ -59,6 +61,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="do not refuse cameras that disagree with the object's outlines",
     )
+
     parser.add_argument(
         "--no-mesh", action="store_true", help="cameras and sparse points alone (.blend or .ply)"
     )
@@ -68,6 +71,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DETAIL["default"],
         help="grid cells along the object's longest side (%(default)s)",
     )
+
     parser.add_argument(
         "--frames",
         type=int,
@@ -79,6 +83,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="where the frames of a movie are written (a folder beside it: walk_frames)",
     )
+
+    _add_outputs(parser)
+    finish.add_arguments(parser)
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    """Add the options for cameras, and for what is written besides the object."""
     parser.add_argument("--also", type=Path, help="write the mesh into this file as well")
     parser.add_argument(
         "--cameras",
@@ -93,6 +104,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the cameras as well: a file .json becomes transforms.json, a folder a model of "
         "COLMAP",
     )
+
     parser.add_argument(
         "--undistort",
         action="store_true",
@@ -105,8 +117,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SET",
         help="add the object to this training set of photographed objects",
     )
+
     parser.add_argument("--voxels", type=Path, help="write the voxels into this .npz as well")
-    finish.add_arguments(parser)
 
 
 def _run_command(arguments: argparse.Namespace) -> int:
@@ -130,6 +142,8 @@ def _start_work(arguments: argparse.Namespace) -> Task[PhotographsResult]:
     dense = DenseSettings(resolution=arguments.detail)
     if arguments.no_mesh or not (arguments.output or arguments.training_set):
         dense = None
+
+    # The same for photographs and for the frames of a movie.
     solve = partial(
         start_solving,
         check_outlines=not arguments.no_outlines,
@@ -140,6 +154,7 @@ def _start_work(arguments: argparse.Namespace) -> Task[PhotographsResult]:
     if movie is None:
         return solve(movie_input.list_inputs(arguments.folder))
     folder = arguments.frames_folder or frames_folder(movie)
+
     return movie_input.solve_frames(FrameRequest(movie, folder, arguments.frames), solve)
 
 
@@ -152,6 +167,8 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
         arguments.error(f"--detail is {DETAIL['min']} to {DETAIL['max']}")
     if not FRAMES["min"] <= arguments.frames <= FRAMES["max"]:
         arguments.error(f"--frames is {FRAMES['min']} to {FRAMES['max']}")
+
+    # Options that need something else.
     needs_mesh = (arguments.voxels, arguments.preset, arguments.texture, arguments.also)
     if arguments.no_mesh and any((*needs_mesh, arguments.training_set)):
         arguments.error("--voxels, --preset, --texture, --also and --training-set need a mesh")
@@ -172,6 +189,7 @@ def _check_paths(arguments: argparse.Namespace) -> None:
         check_cameras_path(arguments.export_cameras)
     if arguments.training_set:
         check_photographed_set(arguments.training_set)
+
     if arguments.output and arguments.no_mesh:
         check_solved_path(arguments.output)
     elif arguments.output:
@@ -191,6 +209,7 @@ def _export_cameras(result: PhotographsResult, arguments: argparse.Namespace) ->
     path: Path = arguments.export_cameras
     scene = result.solved
     if arguments.undistort:
+        # The new photographs are beside the cameras.
         folder = path.parent if path.suffix.lower() == ".json" else path
         scene = run_with_progress_line(undistort_photographs(folder / "images", scene))
     count = write_cameras(path, scene, arguments.size)
@@ -228,22 +247,28 @@ def _write_result(result: PhotographsResult, arguments: argparse.Namespace) -> l
             write_solved(arguments.output, bpy.context.scene, collection)
         return []
 
+    # What else is written of the surface.
     if arguments.voxels:
         write_voxels(arguments.voxels, result.shape.field, arguments.size)
     if suffix == ".ply":
         write_cloud(arguments.output, result.shape.cloud, arguments.size)
         if not arguments.also:
             return []
+
+    # The mesh, finished as requested.
     name = object_name(arguments.folder)
     obj = add_surface(collection, name, result.shape, arguments.size)
     report = finish.finish_object(obj, arguments.output, arguments)
+
     with silence_stdout():
+        # Blender prints what it writes.
         if suffix == ".blend":
             write_solved(arguments.output, bpy.context.scene, collection)
         elif suffix != ".ply":
             exporting.write_meshes(arguments.output, obj)
         if arguments.also:
             exporting.write_meshes(arguments.also, obj)
+
     return report
 
 

@@ -105,6 +105,7 @@ def _on_core(number: int) -> Iterator[None]:
         return
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {sorted(cores)[number % len(cores)]})
+
     try:
         yield
     finally:

@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="probability of random materials (default 0)",
     )
+
     group.add_argument(
         "--textures",
         type=Path,
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KINDS",
         help=f"kinds of background, separated by commas: {', '.join(BACKGROUNDS)} (%(default)s)",
     )
+
     group.add_argument(
         "--background-pictures", type=Path, metavar="FOLDER", help="images for image backgrounds"
     )
@@ -45,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="none",
         help="random rotation of each object about its center (%(default)s)",
     )
+
     group.add_argument(
         "--scale",
         type=float,
@@ -53,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("LEAST", "MOST"),
         help="minimum and maximum scale of each object about its center (1 1)",
     )
+
     group.add_argument(
         "--occluders",
         type=int,

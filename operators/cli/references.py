@@ -32,6 +32,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--collection", default="", metavar="NAME", help="use all references of this collection"
     )
+
     parser.add_argument(
         "-o",
         "--output",
@@ -48,6 +49,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="grid cells along the longest side (%(default)s); time and memory grow with "
         "its square",
     )
+
     add_keep_holes_argument(parser)
     add_smooth_argument(parser)
     add_fit_argument(parser)

@@ -141,6 +141,7 @@ def _is_in_callback(frame: FrameType | None) -> bool:
         if path == _MAIN:  # what has called the command does not matter
             return False
         frame = frame.f_back
+
     return False
 
 
@@ -166,5 +167,6 @@ def _stop_orphan() -> float:
         _thread.interrupt_main(signal.SIGTERM)
     else:
         os.kill(os.getpid(), signal.SIGTERM)
+
     # The other thread ends it before.
     return 2 * GRACE_SECONDS

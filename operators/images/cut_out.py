@@ -53,6 +53,7 @@ class MAQUETTE_OT_cut_out(TaskOperator, bpy.types.Operator):
         device = _compute.chosen_device()
         target = _compute.compute_target(self.interactive)
         options = (weights, device, self.keep_holes)
+
         return _cut_out(values, options, target)
 
     def finish(self, context: Context, result: Pixels) -> None:
@@ -61,10 +62,12 @@ class MAQUETTE_OT_cut_out(TaskOperator, bpy.types.Operator):
         scene_images.update_preview(cut_out)
         original = bpy.data.images.get(self._name)
         settings = context.scene.maquette
+
         if original:
             settings.replace_image(original, cut_out)
         else:
             settings.image = cut_out
+
         _show_in_editor(context, cut_out)
         share = float((result[..., 3] > 0.5).mean())
         self.report({'INFO'}, f"{cut_out.name}: the object covers {share:.0%} of the image")

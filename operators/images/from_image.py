@@ -109,6 +109,7 @@ def reconstruct_image(context: Context, image: bpy.types.Image) -> set[str]:
     settings.source = 'IMAGE'
     settings.image = image
     mode = 'EXEC_DEFAULT' if bpy.app.background else 'INVOKE_DEFAULT'
+
     try:
         options = settings.reconstruction_options()
         return bpy.ops.maquette.reconstruct(mode, image=image.name, **options)

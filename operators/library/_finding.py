@@ -74,6 +74,8 @@ def find_by_image(
     """
     yield Progress(0.0, "Reading")
     _require_indexes(indexes)
+
+    # An image of the open file was read on the main thread.
     if values is not None:
         query = replace(query, image=values.to_pixels())
     embedding = target.run(embedding_job.embed_image, query)
@@ -109,8 +111,11 @@ def find_by_mesh(
     finally:
         if query.is_temporary:
             temporary_folders.remove_folder(query.path.parent)
+
     if render.problem:
         raise MeshError(f"{query.asset.name}: {render.problem}")
+
+    # From the views to vectors.
     embedding = target.run(embedding_job.embed_mesh, render.images)
     vectors = yield from subtask(embedding, _EMBEDDED / 2, _EMBEDDED)
     return (yield from _search(vectors, indexes, count))
@@ -135,9 +140,14 @@ def _read_thumbnails(
     matches: Sequence[Match],
 ) -> Mapping[tuple[Path, int], NDArray[np.uint8]]:
     """Return the thumbnails of matches by index and row."""
+    rows_of: dict[Path, list[int]] = {}
+    for match in matches:
+        rows_of.setdefault(match.index, []).append(match.row)
+
+    # Each index is opened once.
     thumbnails = {}
-    for path in {match.index for match in matches}:
-        rows = [match.row for match in matches if match.index == path]
-        for row, thumbnail in zip(rows, read_thumbnails(path, rows), strict=True):
-            thumbnails[path, row] = thumbnail
+    for path, rows in rows_of.items():
+        images = read_thumbnails(path, rows)
+        for row, image in zip(rows, images, strict=True):
+            thumbnails[path, row] = image
     return thumbnails

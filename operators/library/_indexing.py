@@ -116,6 +116,7 @@ def index_libraries(
         for source in sources:
             if source.scene:
                 temporary_folders.remove_folder(source.scene.file.parent)
+
     return reports
 
 
@@ -159,6 +160,8 @@ class _IndexRun:
     def update(self, rebuild: bool) -> Task[IndexReport]:
         """See :func:`index_library`."""
         begun = time.monotonic()
+
+        # What an index of another model holds is of no use.
         info = yield from self._target.run_anew(embedding_job.describe_embedding)
         old, reason = self._read_old(info.version, rebuild)
         root = str(self._source.root) if self._source.root.parts else ""
@@ -173,6 +176,7 @@ class _IndexRun:
                 yield from self._render_files(changed)
         finally:
             self._save()
+
         index = self._builder.to_index()
         return IndexReport(
             count=len(index.entries),
@@ -192,14 +196,18 @@ class _IndexRun:
         path = self._source.index
         if not path.exists():
             return None, ""
+
+        # What is no index is never replaced, not even if all is rendered again.
         if not is_index(path):
             raise LibraryError(f"{path} is not an index of a library. Choose another file")
         if rebuild:
             return None, ""
+
         try:
             old = read_index(path, with_thumbnails=True)
         except LibraryError:
             return None, "The index was damaged, so all assets are rendered again"
+
         if old.embedding != embedding:
             return None, "The model has changed, so all assets are rendered again"
         if old.source != self._source.kind:
@@ -213,10 +221,12 @@ class _IndexRun:
         suffixes = (BLEND,) if self._source.kind == ASSETS else SUFFIXES
         paths = list_files(self._source.root, suffixes)
         changed = []
+
         for position, path in enumerate(paths):
             yield Progress(_SCANNED * position / len(paths), "Comparing files")
             name = path.relative_to(self._source.root).as_posix()
             try:
+                # The content is read only where time or size have changed.
                 stamp = read_stamp(path)
                 known = self._builder.known_file(name, stamp)
                 if known is None:
@@ -230,6 +240,7 @@ class _IndexRun:
                 self._builder.keep_file(known, name, stamp)
             if not known or self._builder.missing_assets(name):
                 changed.append((name, stamp))
+
         return changed
 
     def _render_files(self, changed: Sequence[tuple[str, FileStamp]]) -> Task[None]:
@@ -239,6 +250,8 @@ class _IndexRun:
             share = (1 - _SCANNED) / len(changed)
             yield Progress(start, name)
             path = self._source.root / name
+
+            # A file that is not known yet is listed first.
             if not self._builder.has_file(name):
                 try:
                     is_marked = self._source.kind == ASSETS
@@ -248,6 +261,7 @@ class _IndexRun:
                     self._leave_out(name, stamp, str(error))
                     continue
                 self._builder.set_file(LibraryFile(name, stamp, assets))
+
             yield from self._render_missing(name, path, start, share)
 
     def _render_scene(self, scene: SceneAssets) -> Task[None]:
@@ -269,20 +283,26 @@ class _IndexRun:
         missing = self._builder.missing_assets(name)
         for position in range(0, len(missing), _ASSETS_PER_JOB):
             assets = missing[position : position + _ASSETS_PER_JOB]
+            next_position = position + len(assets)
             done = start + share * position / len(missing)
-            end = start + share * (position + len(assets)) / len(missing)
-            yield from subtask(self._render_and_embed(name, path, assets), done, end)
+            end = start + share * next_position / len(missing)
+
+            rendering = self._render_and_embed(name, path, assets)
+            yield from subtask(rendering, done, end)
             self._save_in_time()
 
     def _render_and_embed(self, name: str, path: Path, assets: Sequence[AssetName]) -> Task[None]:
         rendering = self._render_separately(path, assets)
         renders = yield from subtask(rendering, 0.0, _RENDERED)
         usable = []
+
+        # One that failed is noted, and not tried again until its file changes.
         for render in renders:
             if render.problem:
                 self._builder.note_problem(name, render.asset, render.problem)
             else:
                 usable.append(render)
+
         if not usable:
             return
 
@@ -300,11 +320,13 @@ class _IndexRun:
         """Render assets of a file; if that ends the process, one by one, to find which does."""
         root = path.parent if self._source.scene else self._source.root
         try:
+            # All at once, as long as none of them ends the process.
             return (yield from self._renderer.run(render_assets, path, root, list(assets)))
         except MeshError as error:
             if len(assets) == 1:
                 nothing = np.zeros((0, 0, 0, 4), np.uint8)
                 return [AssetRender(assets[0], nothing, str(error))]
+
         renders = []
         for asset in assets:
             renders += yield from self._render_separately(path, [asset])

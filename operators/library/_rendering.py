@@ -59,12 +59,14 @@ class AssetRenderer:
             MeshError: The file cannot be used: it is damaged, or takes too much time or memory.
             StartError: The process cannot be started.
         """
+        # A fresh process now and then.
         self._jobs += 1
         if self._jobs % _JOBS_PER_PROCESS == 0:
             self._pool.end_all()
         task = self._pool.run_function(
             self._interpreter, function, path, *arguments, idle=_IDLE_SECONDS
         )
+
         try:
             return (yield from self._within_limits(task, path))
         except StartError:
@@ -83,8 +85,10 @@ class AssetRenderer:
         limit = _STEP_SECONDS + _SECONDS_PER_BYTE * _file_size(path)
         last_progress = None
         begun = time.monotonic()
+
         try:
             while True:
+                # Each new progress starts the clock anew.
                 progress = next(task)
                 if progress is not last_progress:
                     last_progress = progress

@@ -40,6 +40,7 @@ class LibraryChoice:
                 raise LibraryError("Choose a folder of mesh files first")
             root = _results.absolute_path(self.folder)
             return [self._place(FOLDER, root, root.name)]
+
         return self._asset_library_places()
 
     def chosen_sources(self) -> list[LibrarySource]:
@@ -59,10 +60,13 @@ class LibraryChoice:
 
     def _asset_library_places(self) -> list[LibrarySource]:
         libraries = bpy.context.preferences.filepaths.asset_libraries
+
+        # One library, or all of them.
         chosen = [each for each in libraries if self.library in ("", each.name)]
         if not self.library:
             # Blender comes with a library in a folder that the user may never have made.
             chosen = [each for each in chosen if each.path and _folder_of(each).is_dir()]
+
         if not chosen and self.library:
             raise LibraryError(
                 f"There is no asset library {self.library!r} in Blender's preferences. Choose "

@@ -60,10 +60,12 @@ class MAQUETTE_OT_append_asset(bpy.types.Operator):
             self.report({'ERROR'}, printable(f"{self.bl_label}: {error}"))
             return {'CANCELLED'}
 
+        # The new object is selected and in view.
         _results.select_only(context, objects, objects[0])
         placement.show_objects(context, objects)
         verb = "linked" if self.link else "appended"
         self.report({'INFO'}, printable(f"{match.name}: {verb}"))
+
         return {'FINISHED'}
 
     def _match(self, context: Context) -> MaquetteMatch:
@@ -83,11 +85,13 @@ class MAQUETTE_OT_append_asset(bpy.types.Operator):
         objects = placing.add_asset(collection, match.path(), match.asset(), self.link)
         turn = self.turn if self.properties.is_property_set("turn") else match.turn
         is_fixed = self.properties.is_property_set("location")
+
         if is_fixed:
             spot = placing.Spot(Vector(self.location), turn)
         else:
             image = bpy.data.images.get(context.window_manager.maquette_library.image)
             spot = placing.spot_beside(context, image, turn)
+
         placing.place_objects(context, objects, spot, is_fixed)
         return objects
 

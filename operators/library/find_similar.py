@@ -84,6 +84,7 @@ class MAQUETTE_OT_find_similar(LibraryChoice, TaskOperator, bpy.types.Operator):
             mesh = self._mesh_query(context)
             return find_by_mesh(mesh, indexes, self.count, target, AssetRenderer())
 
+        # The paper within the lines of a drawing is no hole in the object.
         query = ImageQuery(
             image=_results.absolute_path(self.filepath),
             region=self._region(),
@@ -91,11 +92,14 @@ class MAQUETTE_OT_find_similar(LibraryChoice, TaskOperator, bpy.types.Operator):
         )
         values = None
         self._query_name = query.image.name
+
         if not self.filepath:
+            # Pixels are copied here, since Blender may not be used on a thread.
             image = self._chosen_image(context)
             self._image_name = image.name
             self._query_name = image.name
             values = scene_images.image_values(image)
+
         return find_by_image(query, values, indexes, self.count, target)
 
     def finish(self, context: Context, result: list[FoundAsset]) -> None:
@@ -106,6 +110,8 @@ class MAQUETTE_OT_find_similar(LibraryChoice, TaskOperator, bpy.types.Operator):
         _thumbnails.clear()
         for item in result:
             _thumbnails[str(item.match.index), item.match.row] = item.thumbnail
+
+        # The best ones by name.
         told = [f"{match.entry.asset.name} ({match.score:.2f})" for match in matches[:_TOLD]]
         self.report({'INFO'}, f"{self._query_name}: {', '.join(told) or 'nothing found'}")
 
@@ -141,6 +147,7 @@ class MAQUETTE_OT_find_similar(LibraryChoice, TaskOperator, bpy.types.Operator):
         self._query_name = obj.name
         written = write_objects([obj])
         (asset,) = written.digests
+
         return MeshQuery(written.file, asset, is_temporary=True)
 
 

@@ -49,12 +49,15 @@ class MAQUETTE_OT_index_library(LibraryChoice, TaskOperator, bpy.types.Operator)
         for report in result:
             if report.reason:
                 self.report({'WARNING'}, report.reason)
+
+            # Some reasons in full, of the others the number.
             problems = list(report.problems.items())
             for name, reason in problems[:_MOST_SHOWN]:
                 self.report({'WARNING'}, f"{name} was left out: {reason}")
             if len(problems) > _MOST_SHOWN:
                 more = len(problems) - _MOST_SHOWN
                 self.report({'WARNING'}, f"{more} more were left out")
+
         self.report({'INFO'}, "; ".join(report.summary() for report in result))
 
 

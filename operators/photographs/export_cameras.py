@@ -50,6 +50,7 @@ class MAQUETTE_OT_export_cameras(bpy.types.Operator):
         except MaquetteError as error:
             self.report({'ERROR'}, str(error))
             return {'CANCELLED'}
+
         self.report({'INFO'}, f"{count} cameras written to {path}")
         return {'FINISHED'}
 

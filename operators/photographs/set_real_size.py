@@ -71,6 +71,7 @@ class MAQUETTE_OT_set_real_size(bpy.types.Operator):
         first, second = self._points(context)
         factor = real_size.scale_factor(first, second, self.length)
         size = collection[real_size.SIZE] * factor
+
         if not REAL_SIZE["min"] <= size <= REAL_SIZE["max"]:
             raise SceneError(
                 f"The object would be {size:.4g} long, which is not within {REAL_SIZE['min']} to "
@@ -98,10 +99,12 @@ class MAQUETTE_OT_set_real_size(bpy.types.Operator):
         else:
             points = [obj.matrix_world.translation.copy() for obj in context.selected_objects]
             what = "objects"
+
         if len(points) != 2:
             raise SceneError(
                 f"{len(points)} {what} are selected: select two, whose distance you measured"
             )
+
         return points[0], points[1]
 
 

@@ -80,6 +80,7 @@ def _show_file(
     except MaquetteError as error:
         operator.report({'ERROR'}, str(error))
         return {'CANCELLED'}
+
     area = _image_editor(context)
     if area:
         area.spaces.active.image = image
@@ -94,11 +95,13 @@ def _image_editor(context: Context) -> bpy.types.Area | None:
         for area in window.screen.areas:
             if area.type == 'IMAGE_EDITOR':
                 return area
+
     if bpy.app.background:
         return None
     bpy.ops.wm.window_new()
     area = windows[-1].screen.areas[0]
     area.ui_type = 'IMAGE_EDITOR'
+
     return area
 
 

@@ -129,6 +129,7 @@ class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
             name = object_name(Path(bpy.path.abspath(self.folder)))
             chosen = add_surface(collection, name, result.shape, self.size)
             show_colors(context)
+
         select_only(context, [chosen], chosen)
 
         # The panel lists the photographs without a camera, and why.
@@ -190,10 +191,12 @@ def start_solving(
     target = _compute.process_target()
     settings = solve_settings(paths, check_outlines)
     solving = target.run(solve_photographs, paths, settings)
+
     if cameras:
         # The file itself, by whose time a changed one is noticed.
         file = locate_cameras(cameras.resolve())
         solving = target.run(read_cameras, file, paths, settings)
+
     return _solve(solving, dense, target, on_preview)
 
 
@@ -224,6 +227,7 @@ def _solve(
         shape = yield from subtask(making, share, 1.0)
     except (ImageError, DependencyError) as error:
         return PhotographsResult(solved, problem=f"No mesh was made. {error}")
+
     return PhotographsResult(solved, shape)
 
 
@@ -243,6 +247,7 @@ def solve_summary(result: PhotographsResult) -> str:
     if solved.outline_agreement is not None:
         text += f", outlines agree to {solved.outline_agreement:.0%}"
     notes = list(solved.notes)
+
     if result.shape:
         mesh = result.shape.mesh
         text += f", mesh of {len(mesh.faces):,} faces"

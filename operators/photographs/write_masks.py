@@ -85,11 +85,13 @@ def _write_masks(
     solving = target.run(solve_photographs, paths, settings)
     solved = yield from subtask(solving, _PLAIN_SHARE, _SOLVED_SHARE)
     unknown = list(result.unknown)
+
     # Not remembered as results of other functions are: what counts is that files are written.
     writing = target.run_anew(write_solved_masks, solved, unknown)
     count = yield from subtask(writing, _SOLVED_SHARE, 1.0)
     placed = {photograph.path for photograph in solved.photographs}
     rest = tuple(path for path in unknown if path not in placed)
+
     return replace(result, written=result.written + count, unknown=rest)
 
 

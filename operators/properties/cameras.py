@@ -153,6 +153,7 @@ class MaquetteCameras(bpy.types.PropertyGroup):
             name: _ordered_pair(getattr(self, name)) for name in framing_values(self.framing)
         }
         elevation = (round(self.elevation, _DIGITS),) * 2 if kind == "orbit" else None
+
         return Rig(
             kind,
             self.count,

@@ -55,6 +55,7 @@ class MAQUETTE_OT_mark_as_asset(bpy.types.Operator):
         }
         asset_preview.mark_as_asset(obj, facts)
         self.report({'INFO'}, f"{obj.name} is an asset of this file now. Save the file to keep it")
+
         return {'FINISHED'}
 
 

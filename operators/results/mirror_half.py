@@ -135,6 +135,7 @@ class MAQUETTE_OT_mirror_half(bpy.types.Operator):
         except MeshError:
             bpy.data.meshes.remove(data)
             raise
+
         obj.data = data
         return plane
 

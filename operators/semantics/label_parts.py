@@ -77,10 +77,12 @@ class MAQUETTE_OT_label_parts(TaskOperator, bpy.types.Operator):
         obj = context.active_object
         self._name = obj.name
         views = source_views.decode_views(source_views.load_views(obj))
+
         if not views:
             raise MeshError(
                 f"{obj.name!r} is not where its images show it any more. Undo what moved its mesh"
             )
+
         self._mesh = MeshArrays(meshes.read_vertices(obj.data), meshes.read_triangles(obj.data))
         heads = absolute_path(self.heads) if self.heads else None
         request = PartRequest(self._mesh, tuple(views), weights_file(), heads)
@@ -121,11 +123,13 @@ class MAQUETTE_OT_label_parts(TaskOperator, bpy.types.Operator):
             raise MeshError(f"{self._name!r} no longer exists. Nothing was changed")
         leave_edit_mode(context)
         mesh = MeshArrays(meshes.read_vertices(obj.data), meshes.read_triangles(obj.data))
+
         if not mesh.has_same_surface(self._mesh):
             raise MeshError(
                 f"{self._name!r} was edited while the job was running and was not changed. "
                 f"Run {self.bl_label} again"
             )
+
         return obj
 
 

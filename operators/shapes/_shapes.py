@@ -66,6 +66,7 @@ def poll_objects(operator: type[bpy.types.Operator], context: Context, count: in
         text = "Select a mesh object" if count == 1 else "Select two mesh objects"
         operator.poll_message_set(text)
         return False
+
     return True
 
 
@@ -86,12 +87,15 @@ def read_standing(obj: bpy.types.Object) -> tuple[MeshArrays, Vector]:
         raise MeshError(f"{obj.name!r} has no faces")
     if not np.isfinite(arrays.vertices).all():
         raise MeshError(f"{obj.name!r} has coordinates that are not numbers. Remove them first")
+
+    # Turned and scaled as in the scene.
     matrix = np.array(obj.matrix_world)[:3, :3]
     vertices = (arrays.vertices @ matrix.T).astype(np.float32)
     faces = arrays.faces
     if np.linalg.det(matrix) < 0:  # a mirrored object has its faces inside out
         faces = np.ascontiguousarray(faces[:, ::-1])
     standing = MeshArrays(vertices, faces, arrays.colors)
+
     return standing, obj.matrix_world.translation.copy()
 
 
@@ -119,6 +123,7 @@ def add_row(
         start: (3,) left end of the first row in world space.
         columns: objects of a row; 0 for one row.
     """
+    # In a grid the columns are equally wide, in a row each is as wide as its object.
     placed = [centered(mesh) for mesh in results]
     widths = [float(np.ptp(mesh.vertices[:, 0])) for mesh in placed]
     largest = max(float(np.ptp(mesh.vertices, axis=0).max()) for mesh in placed)
@@ -131,16 +136,20 @@ def add_row(
         row = index // columns if columns else 0
         if columns and index % columns == 0:
             x = 0.0
+
+        # Each object in the middle of its column.
         width = largest if columns else widths[index]
         location = start + Vector((x + width / 2, -row * (depth + gap), 0.0))
         x += width + gap
         objects.append(add_object(context, name, mesh, location))
+
     select_only(context, objects, objects[0])
     return objects
 
 
 def right_of(objects: Sequence[bpy.types.Object]) -> Vector:
     """Return the place to the right of objects, in front of nothing, at their lowest point."""
+    # Bounds in world space.
     corners = [obj.matrix_world @ Vector(corner) for obj in objects for corner in obj.bound_box]
     low = Vector(min(corner[axis] for corner in corners) for axis in range(3))
     high = Vector(max(corner[axis] for corner in corners) for axis in range(3))

@@ -62,6 +62,7 @@ class MAQUETTE_OT_blend_shapes(ShapeOperator, bpy.types.Operator):
             detail=self.detail_factor(),
             weights=self.weights_path(),
         )
+
         return _compute.run_function(shapes.blend_shapes, request)
 
     def finish(self, context: Context, result: tuple[MeshArrays, ...]) -> None:

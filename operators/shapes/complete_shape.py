@@ -68,14 +68,17 @@ class MAQUETTE_OT_complete_shape(ShapeOperator, bpy.types.Operator):
             detail=self.detail_factor(),
             weights=self.weights_path(),
         )
+
         return _compute.run_function(shapes.complete_shape, request)
 
     def finish(self, context: Context, result: MeshArrays) -> None:
         # In the place of what it completes; the object may be gone by now.
         original = bpy.data.objects.get(self._name)
         obj = add_object(context, f"{self._name} Complete", result, self._place)
-        if self.hide and original is not None and original.name in context.view_layer.objects:
+        is_shown = original is not None and original.name in context.view_layer.objects
+        if self.hide and is_shown:
             original.hide_set(True)
+
         show_result(context, [obj])
         self.report({'INFO'}, f"{self._name}: completed, {len(result.faces):,} faces")
 

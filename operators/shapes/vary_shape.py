@@ -62,6 +62,7 @@ class MAQUETTE_OT_vary_shape(ShapeOperator, bpy.types.Operator):
             detail=self.detail_factor(),
             weights=self.weights_path(),
         )
+
         return _compute.run_function(shapes.vary_shape, request)
 
     def finish(self, context: Context, result: tuple[MeshArrays, ...]) -> None:

@@ -1,9 +1,11 @@
-"""Mean IoU of the parts of surfaces that Label Parts finds, on procedural objects of a set.
+"""Mean IoU of the parts of surfaces that Label Parts finds, on objects of a set.
 
     python tests/benchmarks/surface_parts.py SET... --heads FILE --limit 60
+    python tests/benchmarks/surface_parts.py SET... --meshes FOLDER --split test
 
-The mesh is the generator's own, so that the error of a reconstruction does not count. Of each
-object the surface points of the set, whose parts are known, take the part of the nearest face.
+The mesh is the generator's own, or with --meshes the artist's, so that the error of a
+reconstruction does not count. Of each object the surface points of the set, whose parts are known,
+take the part of the nearest face.
 """
 
 import argparse
@@ -19,8 +21,11 @@ from maquette.core.arrays import MeshArrays, View
 from maquette.core.dataset.index import split_locations
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model.inference.meaning.part_labels import label_surface
+from maquette.core.model.training.semantics.labels import family_of
+from maquette.core.model.training.semantics.part_words import group_of_name
 from maquette.core.procedural import make_object
 from maquette.core.procedural.part_groups import part_group
+from maquette.core.scene.importing.mesh_import import imported_objects, world_triangles
 
 VIEWS = {"one free view": 1, "three free views": 3}
 
@@ -35,6 +40,21 @@ def joined_mesh(obj):
         triangles.append(part.mesh.to_triangles() + count)
         count += len(part.mesh.vertices)
     return MeshArrays(np.concatenate(vertices), np.concatenate(triangles))
+
+
+def object_mesh(record, folder):
+    """The mesh of an object as it was rendered."""
+    if record.parts_from == "procedural":
+        return joined_mesh(make_object(record.family, int(record.source.rpartition(":")[2])))
+    with imported_objects(folder / f"{record.name}.glb") as objects:
+        return world_triangles(objects)
+
+
+def group_names(record):
+    """The group of each part of an object; None where it is not known."""
+    if record.parts_from == "procedural":
+        return [part_group(label, record.family) for label in record.parts]
+    return [group_of_name(name, family_of(record)) for name in record.parts]
 
 
 def nearest_faces(points, mesh):
@@ -64,6 +84,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sets", nargs="+", type=Path)
     parser.add_argument("--heads", type=Path)
+    parser.add_argument("--meshes", type=Path, help="judge meshes of this folder, not procedural")
     parser.add_argument("--limit", type=int, default=60)
     parser.add_argument("--split", default="validation")
     arguments = parser.parse_args()
@@ -75,14 +96,18 @@ def main():
     for place in places[::step]:
         file = place.open_object()
         record = file.record
-        if record.parts_from != "procedural":
+        is_procedural = record.parts_from == "procedural"
+        if not record.parts or is_procedural == bool(arguments.meshes):
             continue
         shape = file.read_shape()
-        obj = make_object(record.family, int(record.source.rpartition(":")[2]))
-        mesh = joined_mesh(obj)
-        points = shape.surface[:512]
-        faces = nearest_faces(points, mesh)
-        truth = [part_group(record.parts[i - 1], record.family) for i in shape.surface_part[:512]]
+        names = group_names(record)
+        truth = [names[part - 1] for part in shape.surface_part[:512]]
+        is_known = [is_procedural or group is not None for group in truth]
+        truth = [group for group in truth if is_procedural or group is not None]
+        if not truth:
+            continue
+        mesh = object_mesh(record, arguments.meshes)
+        faces = nearest_faces(shape.surface[:512][is_known], mesh)
         used += 1
         for name, count in VIEWS.items():
             parts = run_to_end(label_surface(mesh, free_views(file, count), arguments.heads))

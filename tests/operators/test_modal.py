@@ -209,7 +209,7 @@ def test_the_second_begins_when_the_first_has_ended(line):
     assert (
         log[0] == "first begins"
         and "second begins" not in log
-        and len(_task_operator.waiting_tasks()) == 1
+        and len(_task_operator.queue.waiting()) == 1
     )
     assert first.to_end() == second.to_end() == {'FINISHED'}
     assert (first.result, second.result) == ("first", "second")
@@ -226,7 +226,7 @@ def test_escape_stops_the_one_that_runs_and_the_button_any(line):
     assert third.tick("ESC") == {'PASS_THROUGH'}
     bpy.ops.maquette.stop_work(place=1)
     assert second.to_end() == {'CANCELLED'} and second.report_text == "Probe: Stopped"
-    assert [job is third._task for job in _task_operator.waiting_tasks()] == [True]
+    assert [job is third._task for job in _task_operator.queue.waiting()] == [True]
     first.tick("ESC")
     assert first.to_end() == {'CANCELLED'}
     assert third.to_end() == {'FINISHED'} and "second begins" not in log

@@ -247,7 +247,7 @@ def story() -> Iterator[float]:
     ):
         bpy.ops.maquette.texture('INVOKE_DEFAULT', texture_size='1024')
     result["line"] = [
-        job.label for job in (_task_operator.running_task(), *_task_operator.waiting_tasks())
+        job.label for job in (_task_operator.running_task(), *_task_operator.queue.waiting())
     ]
     yield from finished("game")
     (image,) = (image for image in bpy.data.images if image.name == "Bottle texture")

@@ -109,7 +109,7 @@ def story() -> Iterator[float]:
     for _ in range(2):
         xdotool("click", 1)
         yield 0.5
-    result["waiting"] = len(task_operator.waiting_tasks())
+    result["waiting"] = len(task_operator.queue.waiting())
     xdotool("mousemove_relative", 0, 200)
     yield 1
     screenshot("8-line")

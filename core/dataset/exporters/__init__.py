@@ -61,9 +61,11 @@ def export_selection(selection: Selection, out: Path, name: str) -> Task[Exporte
     objects = 0
     views = 0
     left_out = 0
+
     for done, (written, omitted) in enumerate(FORMATS[name](selection, out), 1):
         objects += written > 0
         views += written
         left_out += omitted
         yield Progress(done / len(selection.names), selection.names[done - 1])
+
     return Exported(objects=objects, views=views, left_out=left_out)

@@ -135,6 +135,7 @@ def write_bop(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
     models: dict[int, Entry] = {}
     targets: list[dict[str, int]] = []
     shape_numbers = selection.shape_numbers()
+
     for item in selection:
         if item.pinhole_views:
             models |= _write_models(item, out / "models", shape_numbers)
@@ -195,6 +196,7 @@ def _object_model(item: SelectedObject) -> _Model:
     mesh = item.file.read_mesh()
     views = (item.file.read_view(index) for index in range(len(record.views)))
     color, _ = surface_colors(views, shape, record.bounds)
+
     if mesh is None:
         return _Model(
             name=record.name,
@@ -204,6 +206,7 @@ def _object_model(item: SelectedObject) -> _Model:
             bounds=record.bounds,
             samples=shape.surface,
         )
+
     nearest = _nearest_index(mesh.vertices, shape.surface[:_MODEL_POINTS])
     return _Model(
         name=record.name,
@@ -268,6 +271,7 @@ def _scene_models(item: SelectedObject, shape_numbers: ShapeNumbers) -> dict[int
     # A random choice of them becomes the model.
     rng = np.random.default_rng(_SEED)
     bounds = _shape_bounds(record, shape_numbers)
+
     # Reversed, so that a shape has the name of its first instance
     names = {}
     for instance in reversed(record.instances):
@@ -288,6 +292,7 @@ def _scene_models(item: SelectedObject, shape_numbers: ShapeNumbers) -> dict[int
                 bounds=bounds[number],
                 samples=rows[:, :3],
             )
+
     return models
 
 
@@ -306,6 +311,7 @@ def _shape_bounds(record: Record, shape_numbers: ShapeNumbers) -> dict[int, NDAr
         joint_low = np.minimum(low, instance_low)
         joint_high = np.maximum(high, instance_high)
         bounds[number] = np.stack((joint_low, joint_high))
+
     return bounds
 
 
@@ -336,6 +342,7 @@ def _write_model(path: Path, model: _Model) -> Entry:
     # Box and diameter
     low, high = model.bounds
     size = ((high - low) * _MILLIMETERS).tolist()
+
     return {
         "diameter": largest_distance(model.samples * _MILLIMETERS),
         **{f"min_{axis}": -length / 2 for axis, length in zip("xyz", size, strict=True)},
@@ -356,6 +363,7 @@ def largest_distance(points: NDArray[np.floating[Any]]) -> float:
         products = 2 * points[chunk] @ points.T
         distance_squares = squares[chunk, None] + squares - products
         largest_squares.append(distance_squares.max())
+
     return float(np.sqrt(max(largest_squares)))
 
 
@@ -375,6 +383,7 @@ def _write_scene(
     infos = {}
     shown = {}
     mesh = item.file.read_mesh()
+
     for index in item.pinhole_views:
         # Images; the deepest point takes the last step of depth.
         view = item.file.read_view(index)
@@ -387,6 +396,7 @@ def _write_scene(
             instances = _instances_in_view(item, index, view, shape_numbers)
         else:
             instances = [_object_in_view(item, index, view, mesh)]
+
         _write_masks(folder, index, instances)
         cameras[index] = _camera_entry(view, depth_step)
         poses[index] = [_pose_entry(instance, view) for instance in instances]
@@ -423,6 +433,7 @@ def _object_in_view(
     has_occluders = bool(item.file.record.views[index].drawn.get("occluders"))
     if mesh is not None and has_occluders:
         full_mask = visible_mask | render_silhouette(mesh, view.camera)
+
     return _VisibleInstance(
         number=item.number,
         to_world=_recentered_pose(np.eye(4), item.file.record.bounds),
@@ -443,12 +454,14 @@ def _instances_in_view(
     bounds = _shape_bounds(record, shape_numbers)
     index_image = passes.instance_index(view)
     visible = []
+
     for instance in record.instances_in(index):
         number = shape_numbers[_shape_key(record, instance)]
         mask = index_image == instance.index
         if mask.any():
             to_world = _recentered_pose(instance.to_world, bounds[number])
             visible.append(_VisibleInstance(number, to_world, mask))
+
     return visible
 
 
@@ -471,6 +484,7 @@ def _camera_entry(view: RenderedView, depth_step: float) -> Entry:
     rotation = pose[:3, :3]
     translation = pose[:3, 3] * _MILLIMETERS
     intrinsics = view.camera.intrinsics - _PIXEL_CENTERS
+
     return {
         "cam_K": intrinsics.ravel().tolist(),
         "depth_scale": depth_step,
@@ -483,6 +497,7 @@ def _pose_entry(instance: _VisibleInstance, view: RenderedView) -> Entry:
     pose = view.camera.from_world @ instance.to_world
     rotation = pose[:3, :3]
     translation = pose[:3, 3] * _MILLIMETERS
+
     return {
         "obj_id": instance.number,
         "cam_R_m2c": rotation.ravel().tolist(),
@@ -497,6 +512,7 @@ def _info_entry(instance: _VisibleInstance, view: RenderedView) -> Entry:
     if instance.full_mask is None:
         return info
     count = int(instance.full_mask.sum())
+
     return {
         **info,
         "bbox_obj": _mask_box(instance.full_mask),

@@ -103,6 +103,7 @@ def write_coco(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
                     **_mask_entry(mask),
                 }
                 entries.parts.append(part_annotation)
+
         yield len(record.views), 0
 
     _write_annotations(selection, out, splits, (categories, part_categories))
@@ -127,6 +128,7 @@ def _write_annotations(
     part_categories = [
         _part_category(number, family, part) for (family, part), number in part_keys.items()
     ]
+
     for split, entries in splits.items():
         content = {
             "info": {"description": f"{selection.folder.name}, {split}"},
@@ -194,6 +196,7 @@ def _mask_entry(mask: NDArray[np.bool_]) -> Entry:
     size = high - low
     area = int(mask.sum())
     box = [*low.tolist(), *size.tolist()]
+
     return {
         "iscrowd": 0,
         "area": area,

@@ -44,6 +44,7 @@ def _write_object(item: SelectedObject, folder: Path) -> None:
         shape = visible_points(item.file, item.pinhole_views, _SCENE_POINTS)
     else:
         shape = item.file.read_shape()
+
     visibility = project_surface(item.file, shape, item.pinhole_views)
 
     # Images, and the lines of each
@@ -79,6 +80,7 @@ def quaternion_of_rotation(rotation: NDArray[np.float64]) -> NDArray[np.float64]
     )
     _, eigenvectors = np.linalg.eigh(np.array(matrix))
     quaternion: NDArray[np.float64] = eigenvectors[:, -1]
+
     return quaternion if quaternion[0] >= 0 else -quaternion
 
 

@@ -95,6 +95,7 @@ def _hoist_shared_intrinsics(frames: list[dict[str, Any]]) -> dict[str, Any]:
         shared[key] = frames[0][key]
         for frame in frames:
             del frame[key]
+
     return shared
 
 

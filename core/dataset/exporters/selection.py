@@ -145,6 +145,7 @@ def select_objects(
         raise DatasetError(
             f"{folder}: {missing[0]} is listed in a split but could not be found: {reason}"
         )
+
     return Selection(
         folder=folder,
         splits=assigned,

@@ -174,6 +174,7 @@ def require_shape_arrays(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Non
         reach = max(np.abs(arrays["low"]).max(), abs(arrays["step"]))
         if reach > limits.COORDINATE:
             raise DatasetError(f"{prefix}step and low lead too far")
+
     _require_names(arrays, rules, prefix)
     require_arrays(arrays, {**rules, **DISTANCE_ARRAYS}, prefix)
 

@@ -46,6 +46,7 @@ def read_npz(
                 raise ValueError(f"the array {name} is there twice")
             if not only or name in only:
                 arrays[name] = read_entry(archive, entry)
+
     return arrays
 
 
@@ -83,6 +84,7 @@ def _check_directory(entries: list[zipfile.ZipInfo], most: int) -> None:
     most_with_headers = most + len(entries) * limits.ARRAY_HEADER_BYTES
     if total > most_with_headers:
         raise ValueError(f"the arrays have {total} bytes, more than {most_with_headers}")
+
     for entry in entries:
         if not entry.filename.endswith(_SUFFIX):
             raise ValueError(f"it contains {entry.filename!a}, which is no array")
@@ -117,12 +119,14 @@ def _read_array(stored: IO[bytes], size: int, name: str) -> NDArray[Any]:
     content = np.empty(size - begin, np.uint8)
     filled = len(first) - begin
     content[:filled] = np.frombuffer(first, np.uint8, filled, begin)
+
     while filled < len(content):
         part = stored.read(min(len(content) - filled, _CHUNK))
         if not part:
             raise ValueError(f"{name} ends early")
         content[filled : filled + len(part)] = np.frombuffer(part, np.uint8)
         filled += len(part)
+
     return content.view(dtype).reshape(shape, order="F" if is_fortran else "C")
 
 

@@ -111,6 +111,7 @@ def require_text(value: object, place: str) -> str:
             value.encode()
         except UnicodeEncodeError as error:
             raise ValueError(f"{place} has half of a character") from error
+
     return value
 
 
@@ -129,6 +130,7 @@ def require_numbers(value: object, shape: Sequence[int | None], place: str) -> N
     ):
         lengths = " x ".join("any" if length is None else str(length) for length in shape)
         raise ValueError(f"{place} is not {lengths} finite numbers")
+
     return array
 
 

@@ -32,10 +32,12 @@ def open_image(data: bytes, formats: tuple[str, ...]) -> ImageFile:
         width = int.from_bytes(data[_PNG_SIZE : _PNG_SIZE + 4], "big")
         height = int.from_bytes(data[_PNG_SIZE + 4 : _PNG_SIZE + 8], "big")
         _check_pixels(width, height)
+
     try:
         image = Image.open(io.BytesIO(data), formats=formats)
     except Image.DecompressionBombError as error:
         raise ValueError(str(error)) from error
+
     _check_pixels(image.width, image.height)
     if getattr(image, "n_frames", 1) != 1:
         raise ValueError("the image is animated")

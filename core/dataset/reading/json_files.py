@@ -41,6 +41,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, MemoryError) as error:
         raise DatasetError(f"{path} is damaged: {error}") from error
+
     if not isinstance(content, dict):
         raise DatasetError(f"{path} is damaged: it is no dictionary")
     return content
@@ -51,6 +52,7 @@ def _check_counts(data: bytes) -> None:
     containers = data.count(b"[") + data.count(b"{")
     entries = data.count(b":")
     values = data.count(b",")
+
     if (
         containers > limits.JSON_CONTAINERS
         or entries > limits.JSON_ENTRIES

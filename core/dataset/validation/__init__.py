@@ -91,6 +91,7 @@ def validate_dataset(folder: Path) -> Task[list[Problem]]:
             check()
         except _BAD as error:
             problems.append(Problem(folder / file, _error_text(error, folder / file)))
+
     return problems
 
 

@@ -63,6 +63,7 @@ def check_instances(record: Record) -> None:
         require_that(set(view.moved) <= set(indices), f"view {number}: moved refers to no instance")
         for index, pose in view.moved.items():
             poses.append((f"view {number}, instance {index}", pose))
+
     for name, pose in poses:
         is_rigid = pose.shape == (4, 4) and _is_rotation(pose[:3, :3])
         require_that(is_rigid, f"{name}: the pose is not rigid")

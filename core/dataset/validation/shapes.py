@@ -160,6 +160,7 @@ def _check_measured(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) 
     require_unit(measured.dense_normals, f"{MEASURED}, dense_normals")
     low, high = bounds
     reach = (GROWN / 2 + BOUNDS_TOLERANCE) * float((high - low).max())
+
     for points in (measured.sparse, measured.dense):
         from_center = np.abs(points - (low + high) / 2)
         require_that(

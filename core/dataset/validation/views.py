@@ -28,6 +28,7 @@ def check_view(file: ObjectFile, number: int) -> None:
     name = f"view {number}"
     view = file.read_view(number)
     images = {}
+
     for key in VIEW_ARRAYS:
         image = getattr(view, key)
         if image is not None:
@@ -37,12 +38,14 @@ def check_view(file: ObjectFile, number: int) -> None:
     require_that((view.depth >= 0).all(), f"{name}, depth: values are negative")
     shown = view.depth > 0
     is_zero = {"alpha": view.colour[..., 3] == 0, "depth": ~shown}
+
     for key, image in images.items():
         other = VIEW_ARRAYS[key].zero_where
         require_that(
             not other or not image[is_zero[other]].any(),
             f"{name}, {key}: not 0 everywhere that {other} is 0",
         )
+
     if view.parts is not None:
         require_that((view.parts[shown] > 0).all(), f"{name}, parts: 0 where depth is not 0")
     if view.index is not None:
@@ -62,6 +65,7 @@ def check_view(file: ObjectFile, number: int) -> None:
         else:
             low, high = file.record.bounds
             farthest = max(farthest, distance_outside(points[shown], low, high))
+
     outside = farthest / float(np.ptp(file.record.bounds, axis=0).max())
     require_that(
         outside < BOUNDS_TOLERANCE,

@@ -207,6 +207,7 @@ def _hidden_sheets(
     centers = vertices[faces[is_sheet]].mean(axis=1)
     is_inside = points_inside(vertices, solid_faces.astype(np.int32), centers)
     visible = set(component[is_sheet][~is_inside].tolist())
+
     return sheets - visible
 
 
@@ -279,6 +280,7 @@ class _Mouths:
             faces_down = loop.direction() @ self.up < MOUTH_DOWN
             if not faces_down and self._is_free(loop):
                 vessels.add(loop.component)
+
         return {index for index in wide if self.loops[index].component in vessels}
 
     def _is_wide(self, loop: _Loop) -> bool:
@@ -330,6 +332,7 @@ class _Mouths:
             crossed = crossings.ahead if is_ahead else crossings.behind
             free += int((crossed == 0).sum())
             tested += len(starts)
+
         return free >= MOUTH_FREE * tested
 
 
@@ -341,6 +344,7 @@ def _fill_loops(
     half_edges = HalfEdges(mesh)
     vertex = mesh.faces.ravel().astype(np.int64)
     loops = []
+
     for loop in _trace_loops(mesh, half_edges):
         # The filling runs against the half-edges of the mesh.
         ring = vertex[loop][::-1]
@@ -355,6 +359,7 @@ def _fill_loops(
                 component=int(component[ring[0]]),
             )
         )
+
     return loops
 
 
@@ -373,6 +378,7 @@ def _trace_loops(mesh: MeshArrays, half_edges: HalfEdges) -> list[NDArray[np.int
         path: list[int] = []
         position: dict[int, int] = {}
         current = first
+
         while current >= 0 and not is_done[current]:
             is_done[current] = True
             position[int(start[current])] = len(path)
@@ -386,6 +392,7 @@ def _trace_loops(mesh: MeshArrays, half_edges: HalfEdges) -> list[NDArray[np.int
                 if len(loop) > 2:
                     loops.append(open_half_edges[loop])
             current = successor[current]
+
     return loops
 
 
@@ -411,6 +418,7 @@ def _successors(
     successor = []
     is_taken = np.zeros(len(start), bool)
     normals: NDArray[np.float64] | None = None
+
     for index, vertex in enumerate(end.tolist()):
         candidates = [item for item in starting.get(vertex, []) if not is_taken[item]]
         if not candidates:
@@ -425,8 +433,10 @@ def _successors(
             ways = mesh.vertices[end[candidates]] - mesh.vertices[vertex]
             angles = _counter_clockwise(back.astype(float), ways.astype(float), normals[vertex])
             best = candidates[int(angles.argmin())]
+
         is_taken[best] = True
         successor.append(best)
+
     return successor
 
 
@@ -485,6 +495,7 @@ def _least_area_triangles(points: NDArray[np.float64]) -> NDArray[np.int64]:
     count = len(points)
     cost = np.zeros((count, count))
     best = np.zeros((count, count), np.int64)
+
     for span in range(2, count):
         # All parts of this length at once: rows are i, columns k.
         i = np.arange(count - span)[:, None]
@@ -508,6 +519,7 @@ def _least_area_triangles(points: NDArray[np.float64]) -> NDArray[np.int64]:
             middle = int(best[start, end])
             triangles.append((start, middle, end))
             parts += [(start, middle), (middle, end)]
+
     return np.array(triangles, np.int64)
 
 
@@ -558,6 +570,7 @@ def _turn_outward(
                 area_vector=-loop.area_vector,
             )
         turned_loops.append(loop)
+
     return faces, turned_loops
 
 

@@ -138,6 +138,7 @@ def _close_pairs(points: NDArray[np.float64], distance: float) -> NDArray[np.int
         is_same_cell = (np.diff(cells[order], axis=0) == 0).all(axis=1)
         position = np.flatnonzero(is_same_cell)
         pairs.append(np.stack((order[position], order[position + 1]), axis=1))
+
     return np.concatenate(pairs)
 
 
@@ -160,6 +161,7 @@ def subdivide_triangles(mesh: MeshArrays) -> MeshArrays:
     ab, bc, ca = half_edges.edge.reshape(-1, 3).T + len(mesh.vertices)
     parts = ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
     faces = np.concatenate([np.stack(part, axis=1) for part in parts]).astype(np.int32)
+
     return MeshArrays(vertices, faces)
 
 
@@ -196,6 +198,7 @@ def orient_patches(mesh: MeshArrays) -> tuple[MeshArrays, int]:
     keeps_second_side = balance[patch] < 0
     is_turned = (is_second_side != keeps_second_side) & (side != other_side)
     faces = np.where(is_turned[:, None], mesh.faces[:, ::-1], mesh.faces)
+
     return replace(mesh, faces=faces), int(is_turned.sum())
 
 
@@ -230,6 +233,7 @@ def cut_crowded_edges(mesh: MeshArrays) -> MeshArrays:
     breaks = np.flatnonzero(np.diff(half_edges.edge[crowded])) + 1
     has_border = _patch_has_border(mesh, half_edges)
     pairs = [np.stack(_edge_pairs(half_edges), axis=1)]
+
     for group in np.split(crowded, breaks):
         around = pairs_around_edge(mesh, half_edges, group)
         if not len(around):
@@ -252,6 +256,7 @@ def cut_crowded_edges(mesh: MeshArrays) -> MeshArrays:
     origin = np.empty(int(label.max()) + 1, np.int64)
     origin[label] = vertex
     faces = label.reshape(mesh.faces.shape).astype(np.int32)
+
     return replace(take_vertices(mesh, origin), faces=faces)
 
 
@@ -270,6 +275,7 @@ def _joined_corners(
     at_end = np.where(is_parallel, second_end, second)
     starts = np.stack((first, at_start), axis=1)
     ends = np.stack((first_end, at_end), axis=1)
+
     return np.concatenate((starts, ends))
 
 
@@ -318,12 +324,14 @@ def _flattest_pairs(
     rows, columns = np.triu_indices(len(group), 1)
     pairs = []
     is_free = np.ones(len(group), bool)
+
     for index in np.argsort(cost[rows, columns], kind="stable"):
         row = rows[index]
         column = columns[index]
         if is_free[row] and is_free[column]:
             is_free[[row, column]] = False
             pairs.append((group[row], group[column]))
+
     return np.array(pairs, np.int64)
 
 
@@ -339,6 +347,7 @@ def turn_pieces_outward(mesh: MeshArrays) -> MeshArrays:
     volumes = piece_volumes(mesh)
     is_turned = np.zeros(len(volumes), bool)
     oriented = mesh
+
     if volumes[np.abs(volumes).argmax()] < 0:
         is_turned[:] = True
         volumes = -volumes
@@ -349,6 +358,7 @@ def turn_pieces_outward(mesh: MeshArrays) -> MeshArrays:
         return mesh
     face_is_turned = is_turned[face_pieces(mesh)]
     faces = np.where(face_is_turned[:, None], mesh.faces[:, ::-1], mesh.faces)
+
     return replace(mesh, faces=faces)
 
 
@@ -386,4 +396,5 @@ def buried_pieces(mesh: MeshArrays) -> NDArray[np.bool_]:
         others = triangles.faces[piece != number]
         point = mesh.vertices[triangles.faces[first_face[number], :1]]
         is_buried[number] = points_inside(mesh.vertices, others, point)[0]
+
     return is_buried

@@ -56,6 +56,7 @@ def thicken_surface(
     end = corner[half_edges.end_corner[is_open]]
     first = np.stack((end, start, start + count), axis=1)
     second = np.stack((end, start + count, end + count), axis=1)
+
     return np.concatenate((outer, inner)), np.concatenate((sheet, inner_faces, first, second))
 
 

@@ -72,9 +72,12 @@ class _Foot:
 def flatten_base(mesh: MeshArrays, flat_base: bool | None = None) -> MeshArrays:
     """Return the mesh with all of its feet on one floor, and flat there.
 
+    An object stands if what touches the floor extends over a fifth of it along x and y, and if the
+    center of mass is above the convex hull of that, or nearly so, since neither is known exactly.
+
     Args:
         mesh: A closed mesh, z up.
-        flat_base: Whether to do so; None for objects that stand, see :func:`stands`.
+        flat_base: Whether to do so; None for objects that stand.
     """
     height = _height(mesh)
     if flat_base is False or height <= 0:
@@ -102,19 +105,8 @@ def flatten_base(mesh: MeshArrays, flat_base: bool | None = None) -> MeshArrays:
     stretched = kept + (altitude - _CUT_SHARE) * rate
     altitude = np.where(altitude < _CUT_SHARE, altitude * _FLATNESS, stretched)
     vertices[is_low, 2] = floor + altitude * height
+
     return replace(mesh, vertices=vertices.astype(np.float32))
-
-
-def stands(mesh: MeshArrays) -> bool:
-    """Return whether a mesh would stand on its feet.
-
-    What touches the floor must extend over a fifth of the object along x and y, and the center of
-    mass must be above its convex hull, or nearly so, since neither is known exactly.
-
-    Args:
-        mesh: A closed mesh, z up.
-    """
-    return _height(mesh) > 0 and _feet_carry(mesh, _find_feet(mesh))
 
 
 def has_flat_base(mesh: MeshArrays) -> bool:
@@ -160,6 +152,7 @@ def _find_feet(mesh: MeshArrays) -> list[_Foot]:
     points = vertices[low] - (0, 0, vertices[:, 2].min())
     sizes = np.bincount(labels)
     largest = np.argsort(-sizes, kind="stable")[:_MAX_FEET]
+
     return [
         _make_foot(points[labels == label], sole[sole_labels == label], _CUT_SHARE * height)
         for label in largest
@@ -186,6 +179,7 @@ def _make_foot(points: Floats, sole: Floats, tolerance: float) -> _Foot:
             rcond=None,
         )[0]
         plane[1:] = slopes
+
     excess = points[:, 2] - _plane_heights(plane, points[:, :2])
     plane[0] = excess.min()
 
@@ -193,6 +187,7 @@ def _make_foot(points: Floats, sole: Floats, tolerance: float) -> _Foot:
     contact = points[is_contact, :2]
     every = -(-len(points) // _FOOT_POINTS)
     bounds = np.stack((contact.min(0), contact.max(0)))
+
     return _Foot(plane, bounds, points[::every, :2], contact)
 
 
@@ -215,12 +210,14 @@ def _lift_at(points: Floats, feet: list[_Foot], limit: float) -> NDArray[np.floa
     nearest = _NEAREST_DISTANCE * width
     total = np.zeros(len(points))
     total_weight = np.zeros(len(points))
+
     for foot in feet:
         offsets = points[:, None] - foot.points
         squared = (offsets**2).sum(2).min(1)
         weight = (squared / nearest**2 + 1) ** -2
         total += weight * foot.lift_at(points, limit)
         total_weight += weight
+
     lift: NDArray[np.float64] = total / total_weight
     return lift
 
@@ -244,6 +241,7 @@ def _carries(mesh: MeshArrays, contact: NDArray[np.float64]) -> bool:
     directions = np.stack((np.cos(angles), np.sin(angles)))
     reach = (contact @ directions).max(0)
     overhang = _center_of_mass(mesh)[:2] @ directions - reach
+
     return bool((overhang <= _MAX_OVERHANG * extent.max()).all())
 
 
@@ -257,4 +255,5 @@ def _center_of_mass(mesh: MeshArrays) -> NDArray[np.float64]:
     if total <= 0:
         return np.asarray(middle)
     center = (corners.sum(1) / 4 * volumes[:, None]).sum(0) / total
+
     return np.asarray(middle + center)

@@ -49,4 +49,5 @@ def apply_surface_options(
         return mesh
     before = np.ptp(mesh.vertices, axis=0).max()
     after = np.ptp(changed.vertices, axis=0).max()
+
     return changed.offset_and_scaled(np.zeros(3), float(before / after))

@@ -120,10 +120,12 @@ def smooth_surface(
     positions = vertices
     depth_weights = outline_weights
     view = None
+
     if len(cameras) == 1:
         view = _ViewCoordinates.of_camera(cameras[0], vertices)
         positions = view.from_points(vertices)
         depth_weights = weights
+
     all_weights = np.stack((outline_weights, outline_weights, depth_weights), axis=1)
 
     strength = np.float32(length**2 / 4)
@@ -165,6 +167,7 @@ def _solve(
     direction = preconditioned.copy()
     product = _column_products(residual, preconditioned)
     stop = _TOLERANCE**2 * product
+
     for _ in range(_ITERATIONS):
         if (product <= stop).all():
             break
@@ -176,6 +179,7 @@ def _solve(
         next_product = _column_products(residual, preconditioned)
         direction = preconditioned + next_product / np.maximum(product, 1e-30) * direction
         product = next_product
+
     return solution
 
 
@@ -201,6 +205,7 @@ def _visibility(
     normals = vertex_normals(vertices, mesh.to_triangles())
     is_seen = np.zeros(len(vertices), bool)
     is_outline = np.zeros(len(vertices), bool)
+
     for camera in cameras:
         buffer = render_vertex_depth(vertices, camera, spacing)
         toward = np.broadcast_to(camera.to_world[:3, 2], vertices.shape)
@@ -218,6 +223,7 @@ def _visibility(
         column = column.clip(0, edge.shape[1] - 1)
         row = row.clip(0, edge.shape[0] - 1)
         is_outline |= edge[row, column]
+
     return is_seen, is_outline
 
 

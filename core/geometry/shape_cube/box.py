@@ -45,7 +45,10 @@ class ShapeBox:
         longest = float(extent.max())
         if not np.isfinite(longest) or longest <= 0:
             raise MeshError("The mesh has no extent")
-        return cls((low + high) / 2, np.maximum(extent, longest / _MOST_STRETCH))
+
+        center = (low + high) / 2
+        size = np.maximum(extent, longest / _MOST_STRETCH)
+        return cls(center, size)
 
     @classmethod
     def of_points(cls, points: NDArray[np.floating[Any]]) -> ShapeBox:
@@ -70,6 +73,7 @@ class ShapeBox:
 
     def normals_to_unit(self, normals: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Return the unit normals (P, 3) in the cube of ``normals`` (P, 3)."""
+        # Normals are stretched by the inverse of what stretches points.
         stretched = normals * self.size
         length = np.linalg.norm(stretched, axis=1, keepdims=True)
         unit: NDArray[np.float64] = stretched / np.maximum(length, 1e-12)

@@ -7,7 +7,7 @@ pass only looks as far as the truncation, so it is a few shifted minima.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,11 +32,15 @@ def truncated_distance(inside: NDArray[np.bool_], spacing: Sequence[float], reac
     """
     # The surface is halfway between a cell and one of the other kind.
     half = float(np.min(spacing)) / 2
+
+    # A border of cells outside, which is taken off again.
     padded = np.pad(inside, 1)
     to_inside = np.sqrt(_squared_distance(padded, spacing, reach))
     to_outside = np.sqrt(_squared_distance(~padded, spacing, reach))
     signed = np.where(padded, to_outside - half, half - to_inside)
-    return signed[1:-1, 1:-1, 1:-1].clip(-reach, reach).astype(np.float32)
+    unpadded = signed[1:-1, 1:-1, 1:-1]
+
+    return unpadded.clip(-reach, reach).astype(np.float32)
 
 
 def unsigned_distance(marked: NDArray[np.bool_], spacing: float, reach: float) -> Field:
@@ -55,13 +59,16 @@ def _squared_distance(marked: NDArray[np.bool_], spacing: Sequence[float], reach
     far = np.float32((2 * reach) ** 2)
     squared = np.where(marked, np.float32(0), far)
     for axis, step in enumerate(spacing):
+        # All lines along the axis, side by side.
         moved = np.moveaxis(squared, axis, 0)
         shape = moved.shape
         lines = np.ascontiguousarray(moved).reshape(shape[0], -1)
-        for start in range(0, lines.shape[1], _LINES_AT_ONCE):
+        line_count = lines.shape[1]
+        for start in range(0, line_count, _LINES_AT_ONCE):
             part = lines[:, start : start + _LINES_AT_ONCE]
             part[:] = _shifted_minimum(np.ascontiguousarray(part), step, reach)
         squared = np.moveaxis(lines.reshape(shape), 0, axis)
+
     return squared
 
 
@@ -75,11 +82,16 @@ def _shifted_minimum(source: Field, step: float, reach: float) -> Field:
     """
     nearest = source.copy()
     moved = np.empty_like(source)
-    last_shift = min(int(np.ceil(reach / step)) + 1, len(source) - 1)
+    reached = int(np.ceil(reach / step)) + 1
+    last_shift = min(reached, len(source) - 1)
+
     for shift in range(1, last_shift + 1):
-        np.add(source, np.float32((shift * step) ** 2), out=moved)
+        # From both neighbors at this distance.
+        squared_shift = np.float32((shift * step) ** 2)
+        np.add(source, squared_shift, out=moved)
         np.minimum(nearest[shift:], moved[:-shift], out=nearest[shift:])
         np.minimum(nearest[:-shift], moved[shift:], out=nearest[:-shift])
+
     return nearest
 
 
@@ -97,15 +109,19 @@ def resample_field(
     values = np.pad(field, 1, constant_values=outside)
     target = field_coordinates()
     for axis in range(3):
+        # Where the points of the cube are among those of the field, padding included.
         place = (target - origin[axis]) / spacing[axis] + 1
         place = place.clip(0, values.shape[axis] - 1)
         lower = np.minimum(np.floor(place).astype(np.int64), values.shape[axis] - 2)
         shape = [1, 1, 1]
         shape[axis] = FIELD_SIDE
         share = (place - lower).reshape(shape).astype(np.float32)
+
+        # Linearly between the two neighbors.
         first = np.take(values, lower, axis)
         second = np.take(values, lower + 1, axis)
         values = first + share * (second - first)
+
     return np.ascontiguousarray(values, np.float32)
 
 
@@ -126,28 +142,35 @@ def surface_points(
     side = field.shape[0]
     inside = field > 0
     positions = []
+
     for axis in range(3):
+        # Pairs of neighbors along the axis, one inside and one outside.
         values = np.moveaxis(field, axis, 0)
         differs = np.moveaxis(inside, axis, 0)
         index = np.argwhere(differs[1:] != differs[:-1])
         start = values[tuple(index.T)].astype(np.float64)
         index[:, 0] += 1
         end = values[tuple(index.T)].astype(np.float64)
+
+        # The place between them where a straight line crosses 0.
         crossing = index.astype(np.float64)
         crossing[:, 0] += start / (start - end) - 1
         order = [1, 2]
         order.insert(axis, 0)
         positions.append(crossing[:, order])
+
     all_positions = np.concatenate(positions)
     if not len(all_positions):
         return np.zeros((0, 3), np.float32), np.zeros((0, 3), np.float32)
 
+    # As many as wanted, some of them twice if need be.
     chosen = rng.permutation(len(all_positions))[:count]
     if len(chosen) < count:
         chosen = np.resize(chosen, count)
     cells = all_positions[chosen]
     normals = _normals_at(field, cells)
     points = ((cells + 0.5) / side - 0.5) * CUBE_SIDE
+
     return points.astype(np.float32), normals
 
 
@@ -160,9 +183,12 @@ def _normals_at(
     for axis in range(3):
         step = np.zeros(3)
         step[axis] = 1.0
-        ahead = interpolate(field, (cells + step).clip(0, last))
-        behind = interpolate(field, (cells - step).clip(0, last))
+        next_cells = (cells + step).clip(0, last)
+        previous_cells = (cells - step).clip(0, last)
+        ahead = interpolate(field, next_cells)
+        behind = interpolate(field, previous_cells)
         normals[:, axis] = behind - ahead  # the field falls outwards
+
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     unit: NDArray[np.float32] = normals / np.maximum(length, 1e-9)
     return unit
@@ -172,12 +198,30 @@ def interpolate(
     field: NDArray[np.floating[Any]], cells: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Return the values (P,) of a field (X, Y, Z) at positions (P, 3) in cells, linearly."""
-    lower = np.minimum(np.floor(cells).astype(np.int64), np.array(field.shape) - 2)
+    last_lower = np.array(field.shape) - 2
+    lower = np.minimum(np.floor(cells).astype(np.int64), last_lower)
     share = cells - lower
+
     result = np.zeros(len(cells), np.float32)
-    for corner in range(8):
-        offset = np.array((corner & 1, corner >> 1 & 1, corner >> 2 & 1))
-        weight = np.where(offset == 1, share, 1 - share).prod(1)
+    for offset, weight in corner_weights(share):
         index = lower + offset
-        result += (weight * field[index[:, 0], index[:, 1], index[:, 2]]).astype(np.float32)
+        values = field[tuple(index.T)]
+        result += (weight * values).astype(np.float32)
     return result
+
+
+def corner_weights(
+    share: NDArray[np.float64],
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """Yield the eight corners of cells (3,), 0 or 1, and their weights (P,) at points in them.
+
+    A weight is the product of three linear ones.
+
+    Args:
+        share: (P, 3) where the points are between the lower and the upper corner, in 0..1.
+    """
+    for corner in range(8):
+        bits = (corner & 1, corner >> 1 & 1, corner >> 2 & 1)
+        offset = np.array(bits)
+        weights = np.where(offset == 1, share, 1 - share)
+        yield offset, weights.prod(1)

@@ -20,6 +20,7 @@ def unit_field(inside: NDArray[np.bool_], bounds: NDArray[np.float64]) -> NDArra
     Returns:
         (64, 64, 64) float32 truncated distance in -1..1, positive inside.
     """
+    # Cells of the grid are cubes, but the cube of the shape space is stretched.
     box = ShapeBox.of_bounds(bounds)
     extent = bounds[1] - bounds[0]
     cell = occupancy_grid.GROWN * float(extent.max()) / occupancy_grid.SIDE
@@ -31,11 +32,15 @@ def unit_field(inside: NDArray[np.bool_], bounds: NDArray[np.float64]) -> NDArra
     half = (extent / box.size / 2 + margin) / spacing
     low = np.floor(center - half).astype(int).clip(0)
     high = np.ceil(center + half).astype(int).clip(max=occupancy_grid.SIDE - 1)
-    part = inside[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))]
+    x_cells, y_cells, z_cells = (slice(a, b + 1) for a, b in zip(low, high, strict=True))
+    part = inside[x_cells, y_cells, z_cells]
 
-    distance = truncated_distance(part, spacing.tolist(), REACH)
+    # Distances at the cells, then at the points of the cube.
+    steps = spacing.tolist()
+    distance = truncated_distance(part, steps, REACH)
     origin = (low - center) * spacing
-    return resample_field(distance, origin.tolist(), spacing.tolist(), -REACH) / np.float32(REACH)
+    field = resample_field(distance, origin.tolist(), steps, -REACH)
+    return field / np.float32(REACH)
 
 
 def solid_field(solid: OrientedSolid) -> tuple[NDArray[np.float32], ShapeBox]:
@@ -46,9 +51,17 @@ def solid_field(solid: OrientedSolid) -> tuple[NDArray[np.float32], ShapeBox]:
     """
     box = ShapeBox.of_points(solid.vertices)
     cell = CUBE_SIDE / _LATTICE
-    unit = OrientedSolid(box.to_unit(solid.vertices), solid.triangles, solid.sheet_share)
-    inside = inside_lattice(unit, np.full(3, -CUBE_SIDE / 2), cell, _LATTICE)
-    distance = truncated_distance(inside, (cell, cell, cell), REACH)
+
+    # Which cells of the cube are inside the stretched solid.
+    unit_vertices = box.to_unit(solid.vertices)
+    unit = OrientedSolid(unit_vertices, solid.triangles, solid.sheet_share)
+    corner = np.full(3, -CUBE_SIDE / 2)
+    inside = inside_lattice(unit, corner, cell, _LATTICE)
+
+    # Distances at the middles of the cells, then at the points of the cube.
+    spacing = (cell, cell, cell)
+    distance = truncated_distance(inside, spacing, REACH)
     origin = -CUBE_SIDE / 2 + cell / 2
-    field = resample_field(distance, (origin,) * 3, (cell,) * 3, -REACH)
+    field = resample_field(distance, (origin,) * 3, spacing, -REACH)
+
     return field / np.float32(REACH), box

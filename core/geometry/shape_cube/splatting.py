@@ -32,15 +32,18 @@ def splat_points(
         the mean offset of the points from the cell's center in cells; their mean normal; and 1
         where a cell without points is known to be empty.
     """
+    # The cell of each point, and where in it the point is.
     cells = (points / CUBE_SIDE + 0.5) * SPLAT_SIDE
     index = np.floor(cells).astype(np.int64)
     within = ((index >= 0) & (index < SPLAT_SIDE)).all(1)
     index = index[within]
     offset = cells[within] - index - 0.5
-    values = np.concatenate((offset, np.asarray(normals)[within]), axis=1)
+    kept_normals = np.asarray(normals)[within]
+    values = np.concatenate((offset, kept_normals), axis=1)
 
     # Sums by cell, divided by the number of points.
-    flat = (index[:, 0] * SPLAT_SIDE + index[:, 1]) * SPLAT_SIDE + index[:, 2]
+    x, y, z = index.T
+    flat = (x * SPLAT_SIDE + y) * SPLAT_SIDE + z
     cell_count = SPLAT_SIDE**3
     counts = np.bincount(flat, minlength=cell_count)
     result = np.empty((POINT_CHANNELS, cell_count), np.float32)
@@ -49,6 +52,7 @@ def splat_points(
     for channel, column in enumerate(values.T, start=1):
         result[channel] = np.bincount(flat, column, cell_count) / divisor
     result[-1] = 1.0 if known is None else known.ravel()
+
     return result.reshape(POINT_CHANNELS, SPLAT_SIDE, SPLAT_SIDE, SPLAT_SIDE)
 
 

@@ -54,6 +54,7 @@ def _sample_alpha(alpha: NDArray[np.float32], pixels: Points) -> NDArray[np.floa
     upper = alpha[j, i] * (1 - u) + alpha[j, next_i] * u
     lower = alpha[next_j, i] * (1 - u) + alpha[next_j, next_i] * u
     sampled: NDArray[np.float32] = upper * (1 - v) + lower * v
+
     return sampled
 
 
@@ -127,6 +128,7 @@ class MeanShape:
         hits = np.zeros(cell_count)
         counts = np.zeros(cell_count)
         shapes = []
+
         for location in locations:
             file = location.open_object()
             shape = file.read_shape()
@@ -136,6 +138,7 @@ class MeanShape:
             hits += np.bincount(cells, shape.uniform_inside, cell_count)
             counts += np.bincount(cells, minlength=cell_count)
             shapes.append((cells, shape.uniform_inside))
+
         share = hits / np.maximum(counts, 1)
 
         # The level whose shape overlaps best with the objects that it is the mean of.
@@ -185,6 +188,7 @@ def extract_surface(field: Field, resolution: int = 64) -> MeshArrays | None:
     chunks = np.array_split(points, 1 + len(points) // _CHUNK)
     values = np.concatenate([field(chunk) for chunk in chunks])
     values = values.reshape(grid.shape[:3])
+
     try:
         return surface_nets(
             values.astype(np.float32), 0.0, np.full(3, -BOUND), 2 * BOUND / resolution

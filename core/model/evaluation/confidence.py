@@ -71,6 +71,7 @@ def calibration_metrics(
     auroc = 0.5
     if hits and misses:
         auroc = (ranks[near].sum() - hits * (hits + 1) / 2) / (hits * misses)
+
     return CalibrationMetrics(
         mean_confidence=float(confidence.mean()),
         accuracy=float(near.mean()),
@@ -126,6 +127,7 @@ def evaluate_confidence(
     network, _ = weights.load_weights(weights_file)
     locations = sample_objects(datasets, split, limit)
     evidence: dict[str, list[tuple[NDArray[np.float32], NDArray[np.bool_]]]] = defaultdict(list)
+
     for index, location in enumerate(locations):
         file = location.open_object()
         for variant in INPUT_VARIANTS:
@@ -144,6 +146,7 @@ def evaluate_confidence(
         confidence = np.concatenate([part[0] for part in parts])
         near = np.concatenate([part[1] for part in parts])
         result[name] = calibration_metrics(confidence, near)
+
     return result
 
 

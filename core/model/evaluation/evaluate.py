@@ -181,6 +181,7 @@ def evaluate_model(
             for method, field in _baseline_fields(file, variant, case, mean_shape).items():
                 scores = score_mesh(extract_surface(field), case, field)
                 rows.append((variant.name, method, name, scores))
+
     if options.log:
         _write_csv(options.log, rows)
     return _means_by_method(rows)
@@ -244,10 +245,12 @@ def build_case(file: ObjectFile, variant: InputVariant) -> EvaluationCase:
     masks = {kind: image[..., 3] for kind, image in zip(wanted_kinds, images, strict=True)}
     for mask in masks.values():
         mask_bounds(mask)  # raises for an empty image
+
     if variant.sides:
         cameras = align_side_cameras(masks)
     else:
         cameras = {"free": assumed_camera(masks["free"])}
+
     clean_views = []
     for kind, image in zip(wanted_kinds, images, strict=True):
         clean_views.append(View(image, cameras[kind]))
@@ -258,6 +261,7 @@ def build_case(file: ObjectFile, variant: InputVariant) -> EvaluationCase:
     offset = transform[:3, 3]
     rotation = linear / np.cbrt(np.linalg.det(linear))
     seen, seen_colors = _sample_visible(file, chosen)
+
     return EvaluationCase(
         views=perturbed_views(clean_views, variant),
         points=shape.uniform @ linear.T + offset,
@@ -298,6 +302,7 @@ def _case_transform(
         relative = view_transform[:3, :3] @ np.linalg.inv(object_transform[:3, :3])
         scale = np.cbrt(np.linalg.det(relative))
     scaled: NDArray[np.float64] = np.diag((scale, scale, scale, 1.0)) @ object_transform
+
     return scaled
 
 
@@ -344,6 +349,7 @@ def score_mesh(
             hidden_normals=0.0,
             silhouettes=0.0,
         )
+
     triangles = mesh.to_triangles()
     if field:
         inside = field(case.points) > 0
@@ -365,6 +371,7 @@ def score_mesh(
     hidden_f2, hidden_normals = hidden_surface_scores(
         (points, normals), (case.surface, case.normals), (is_hidden, case.unseen.hidden)
     )
+
     return Metrics(
         iou=metrics.iou(inside, case.inside),
         chamfer=100 * surface.chamfer_l1,
@@ -400,6 +407,7 @@ def predict_mesh(
         mesh = yield from reconstruct_views([view], network, resolution)
     except MeshError:
         return None
+
     # The model turned the object upright; the case is in the frame of the image.
     rotation = view.camera.to_world[:3, :3] @ given.camera.to_world[:3, :3].T
     vertices = (mesh.vertices @ rotation).astype(np.float32)
@@ -457,4 +465,5 @@ def format_table(result: Mapping[tuple[str, str], tuple[Metrics, int]]) -> str:
             f"{scores.normals:9.3f}{scores.colour:10.2f}"
             f"{scores.hidden_f2:13.3f}{scores.hidden_normals:16.3f}{scores.silhouettes:13.3f}"
         )
+
     return "\n".join(lines)

@@ -44,6 +44,7 @@ def evaluate_masks(
     locations = sample_objects(datasets, split, limit)
     backgrounds = held_out_panorama(panoramas)
     scores = []
+
     for index, location in enumerate(locations):
         yield Progress(index / len(locations), location.name)
         file = location.open_object()
@@ -63,7 +64,9 @@ def evaluate_masks(
             predicted = segmented[..., 3] > 0.5
         except ImageError:
             predicted = np.zeros(mask.shape[1:], bool)
+
         scores.append(iou(predicted, mask[0] > 0.5))
+
     return np.array(scores)
 
 

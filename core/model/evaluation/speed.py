@@ -127,6 +127,7 @@ def _timing_lines(
     lines.append(f"{'':24}{'':8}     ({min(totals):.3f} to {max(totals):.3f} s in {runs} runs)")
     longest = max(timings, key=lambda timing: timing.longest_step)
     lines.append(f"{'longest step':24}{longest.longest_step:8.3f} s   ({longest.longest_stage})")
+
     return lines, median(totals)
 
 
@@ -160,16 +161,19 @@ def _reference_lines(resolution: int, runs: int, our_seconds: float) -> list[str
     occupancy_network.reconstruct_mesh(network, image, _WARM_UP_RESOLUTION)
     durations = []
     point_count = 0
+
     for _ in range(min(runs, _REFERENCE_RUNS)):
         began = time.perf_counter()
         point_count = occupancy_network.reconstruct_mesh(network, image, resolution)
         durations.append(time.perf_counter() - began)
+
     onet_seconds = median(durations)
 
     # TripoSR: too slow to run completely on most machines.
     encoder, decoder, grid = triplane_transformer.estimate_seconds(resolution)
     triplane_seconds = encoder + decoder + grid
     millions = triplane_transformer.parameter_count() / 1e6
+
     return [
         "Others' architectures, random weights, without surfacing and colors:",
         f"{'Occupancy Networks':24}{onet_seconds:8.3f} s "
@@ -193,6 +197,7 @@ def _time_stages(task: Task[MeshArrays]) -> _Timing:
     stages: dict[str, float] = defaultdict(float)
     stage = "Starting"
     longest = (0.0, "")
+
     while True:
         began = time.perf_counter()
         try:

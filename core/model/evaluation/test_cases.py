@@ -62,6 +62,7 @@ def _perturb_view(view: View, variant: InputVariant, index: int, rng: np.random.
     """Return a view, the ``index``-th of its set, with the perturbation of a variant."""
     image = view.image
     camera = view.camera
+
     # As if drawn; the mask stays.
     if variant.style:
         stylized = STYLES[variant.style](image.transpose(2, 0, 1), rng).transpose(1, 2, 0)
@@ -76,6 +77,7 @@ def _perturb_view(view: View, variant: InputVariant, index: int, rng: np.random.
         mask = Image.fromarray(rounded.astype(np.uint8)).filter(kernel)
         alpha = np.asarray(mask, np.float32)[..., None] / 255
         image = np.concatenate((image[..., :3], alpha), axis=2)
+
     # About the origin, which stays in the middle of the image.
     if variant.pose:
         camera = camera.moved(random_rotation(rng, np.radians(variant.pose)))

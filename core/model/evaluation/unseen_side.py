@@ -54,6 +54,8 @@ def read_unseen_side(
     hidden = np.ones(len(shape.surface), bool)
     for index in inputs:
         view = file.read_view(index)
+
+        # What is nearer to the camera hides what is behind it.
         depth = np.where(view.depth > 0, view.depth, np.inf).astype(float)
         buffer = DepthBuffer(depth, view.camera)
         hidden &= _hidden_points(buffer, shape.surface, shape.surface_normals)
@@ -64,10 +66,12 @@ def read_unseen_side(
     others.sort(key=lambda index: views[index].kind != "free")
     masks = []
     cameras = []
+
     for index in others[:_OTHER_CAMERAS]:
         view = file.read_view(index)
         masks.append(object_mask(view))
         cameras.append(view.camera)
+
     return UnseenSide(hidden, tuple(masks), tuple(cameras), to_world)
 
 
@@ -89,6 +93,8 @@ def hidden_surface_scores(
     is_hidden, is_truly_hidden = hidden
     if not is_hidden.any() or not is_truly_hidden.any():
         return float("nan"), float("nan")
+
+    # Both ways: what was made, and what should have been.
     precision, agreement = _one_way_scores(samples, true_samples, is_hidden)
     recall, true_agreement = _one_way_scores(true_samples, samples, is_truly_hidden)
     f_score = 2 * precision * recall / max(precision + recall, 1e-9)
@@ -134,6 +140,7 @@ def _hidden_points(buffer: DepthBuffer, points: Points, normals: Points) -> NDAr
 
 def silhouette_agreement(mesh: MeshArrays, unseen: UnseenSide) -> float:
     """Return the mean IoU of a mesh's silhouettes in the other cameras; NaN if there are none."""
+    # The mesh in world space, where the other cameras are.
     linear = unseen.to_world[:3, :3]
     offset = unseen.to_world[:3, 3]
     vertices = mesh.vertices @ linear.T + offset

@@ -56,6 +56,7 @@ def occupancy_contrast(field: HullConstrainedField, mesh: MeshArrays) -> Task[ND
     all_probabilities = np.concatenate(probabilities)
     inner, outer = np.split(all_probabilities, 2)
     contrast: NDArray[np.float32] = (inner - outer)[block.reshape(-1)]
+
     return contrast
 
 

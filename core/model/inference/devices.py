@@ -42,6 +42,7 @@ def select_device(name: str) -> Iterator[torch.device]:
             f"PyTorch {torch.__version__} found no {name.upper()} device. Choose Automatic or "
             "CPU in the preferences"
         )
+
     try:
         yield torch.device(name)
     except torch.OutOfMemoryError as error:

@@ -71,6 +71,7 @@ def segment_images(
             )
         except ImageError as error:
             raise ImageError(f"{name}: {error}") from error
+
     return segmented
 
 
@@ -93,6 +94,7 @@ def segment_foreground(
     yield Progress(0.0, _STAGE)
     color = image[..., :3]
     alpha = image[..., 3]
+
     if alpha.min() < _CLEAR:
         if cuts_nothing_out(alpha):
             segmented = yield from _segment_uncut(image, network, keep_holes)
@@ -113,6 +115,7 @@ def segment_foreground(
         segmented = yield from _segment_inside_frame(image, frame_interior, network, keep_holes)
         if segmented is not None:
             return segmented
+
     return _apply_mask(image, plain_mask, _MIN_RIM)
 
 
@@ -218,6 +221,7 @@ def _segment_inside_frame(
         segmented = yield from segment_foreground(image[interior], network, keep_holes)
     except ImageError:
         return None
+
     solid = segmented[..., 3] > 0.5
     touches_frame = solid[[0, -1]].any() or solid[:, [0, -1]].any()
     if touches_frame or not _MIN_FRAMED_SHARE < solid.mean() < _MAX_FRAMED_SHARE:
@@ -225,6 +229,7 @@ def _segment_inside_frame(
     no_alpha = np.zeros_like(image[..., 3:])
     result: Pixels = np.concatenate((image[..., :3], no_alpha), axis=2)
     result[interior] = segmented
+
     return result
 
 
@@ -284,4 +289,5 @@ def _run_foreground_network(
     logits = logits[:, :, top : top + rows, left : left + columns]
     logits = F.interpolate(logits, (height, width), mode="bicubic")
     mask: NDArray[np.float32] = logits[0, 0].sigmoid().numpy()
+
     return mask

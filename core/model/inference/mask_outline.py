@@ -37,6 +37,7 @@ def outline_points(coverage: Floats) -> NDArray[np.float64]:
         along = line + share
         columns = (other, along) if axis == 0 else (along, other)
         points.append(np.stack(columns, axis=1) + 0.5)
+
     result: NDArray[np.float64] = np.concatenate(points).astype(np.float64)
     return result
 
@@ -76,4 +77,5 @@ def _widen_ramp(mask: Tensor) -> Tensor:
     height = torch.from_numpy(distance).to(mask.device) / (2 * _REACH)
     signed = torch.where(is_inside[row, column], height, -height)
     result[row, column] = (INSIDE_MASK + signed).clamp(0, 1)
+
     return result

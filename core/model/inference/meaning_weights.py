@@ -85,6 +85,7 @@ def load_part(name: str, path: Path | None = None) -> tuple[dict[str, Any], dict
             # Kernels are stored in half precision; networks compute in single precision.
             is_float = value.is_floating_point()
             state[key.removeprefix(prefix)] = value.float() if is_float else value
+
     return configs[name], state
 
 
@@ -106,10 +107,12 @@ def load_network(
     file = path or MEANING_WEIGHTS
     stamp = _file_stamp(name, file)
     known_stamp, network = _networks.get((name, file), (None, None))
+
     if known_stamp != stamp:
         config, state = load_part(name, file)
         network = build(config, state, file)
         _networks[name, file] = (stamp, network)
+
     return cast(T, network)
 
 
@@ -129,6 +132,7 @@ def _file_stamp(name: str, path: Path) -> tuple[int, int]:
             f"The weights {path} are missing. Reinstall Maquette, or train them with "
             f"maquette train --task {_TASKS.get(name, name)}"
         ) from error
+
     return status.st_mtime_ns, status.st_size
 
 
@@ -154,6 +158,7 @@ def _read_file(path: Path) -> tuple[Configs, dict[str, Tensor]]:
         configs = parse_json(metadata["config"].encode())
     except ValueError as error:
         raise WeightsError(f"The weights {path} have no configuration: {error}") from error
+
     are_parts = isinstance(configs, dict) and all(
         isinstance(config, dict) for config in configs.values()
     )

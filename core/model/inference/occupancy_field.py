@@ -143,6 +143,7 @@ class HullConstrainedField:
             self._masks = widen_ramps(self._masks)
         self.seeds: Floats = np.empty((0, 3))
         self._threshold = 0.0
+
         # Boost and depth of the boost, for each hit, view and pixel.
         self._boost_maps = torch.zeros(
             MAX_HITS, self._views, 2, MAP_SIZE, MAP_SIZE, device=masks.device
@@ -194,6 +195,7 @@ class HullConstrainedField:
             for view in range(self._views):
                 uncovered = self._uncovered_pixels(view, grid, values)
                 yield from self._complete_silhouette(view, uncovered)
+
         return cut_share
 
     @torch.inference_mode()
@@ -215,6 +217,7 @@ class HullConstrainedField:
             boost = self._boost(ndc, depth)
             boosted = stretch * (logits + boost)
             mask_gate[candidates] = torch.minimum(boosted, mask_gate[candidates])
+
         values: NDArray[np.float32] = mask_gate.cpu().numpy()
         return values
 
@@ -243,6 +246,7 @@ class HullConstrainedField:
         to_points = torch.linalg.inv(rows[:, :3]).T
         moved_points = (moved - rows[:, 3]) @ to_points
         is_in_volume = (moved_points.abs() <= BOUND).all(1, keepdim=True)
+
         return torch.where(is_in_volume, moved_points, points[0])[None]
 
     def _boost(self, ndc: Tensor, depth: Tensor) -> Tensor:
@@ -265,12 +269,14 @@ class HullConstrainedField:
         coverage = projected.mask_coverage
         logits = torch.full_like(coverage, -torch.inf)
         within = (coverage > INSIDE_MASK).nonzero()[:, 0]
+
         if len(within):
             points_within = self._shift_points(
                 projected.points[:, within], projected.ndc[:, :, within]
             )
             prediction = self._network.predict_occupancy(self._features, points_within)
             logits[within] = prediction[0]
+
         values: NDArray[np.float32] = logits.cpu().numpy()
         return values
 

@@ -73,6 +73,7 @@ def outline_shift(
     shift = _spread_shift(points, point_shift, size)
     depth = np.where(is_known, mean_depths(volume), np.nan)
     depth_shift = _depth_shift(depth, shift)
+
     return np.concatenate((shift, depth_shift[None]))
 
 
@@ -93,6 +94,7 @@ def shifted_volume(volume: NDArray[np.float32], shift: NDArray[np.float64]) -> N
     pixel = np.arange(size * size)
     values = moved[lower, pixel] * (1 - share) + moved[lower + 1, pixel] * share
     result: NDArray[np.float32] = values.reshape(volume.shape).astype(np.float32)
+
     return result
 
 
@@ -123,6 +125,7 @@ def _continue_outside(solidity: Floats) -> NDArray[np.float64]:
         total = _window_sum(np.where(is_known, values, 0))
         mean = np.where(weight > 0, total / weight.clip(1), -np.inf)
         values = np.where(is_known, values, mean)
+
     return np.maximum(values, _OUTSIDE_LOGIT)
 
 
@@ -149,6 +152,7 @@ def _spread_shift(points: Floats, point_shift: Floats, size: int) -> NDArray[np.
     fade_width = (_FADE * np.hypot(*mean)).clip(_MIN_FADE)
     fade = (1 - distance.reshape(size, size) / fade_width).clip(0, 1)
     shift: NDArray[np.float64] = mean * fade
+
     return shift
 
 
@@ -158,11 +162,13 @@ def _splat_bilinear(points: Floats, values: Floats, size: int) -> NDArray[np.flo
     position = (points - 0.5).clip(0, size - 1)
     base = np.minimum(position.astype(int), size - 2)
     share = position - base
+
     for corner in np.ndindex(2, 2):
         weight = np.where(corner, share, 1 - share).prod(1)
         column, row = (base + corner).T
         for channel, value in zip(sums, values.T, strict=True):
             np.add.at(channel, (row, column), weight * value)
+
     return sums
 
 

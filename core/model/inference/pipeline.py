@@ -221,6 +221,7 @@ def reconstruct_views(
     cell = 2 * BOUND / resolution / frame_scale
     coloring = vertex_colors_from_views(mesh, crops, cell)
     colors = yield from subtask(coloring, 0.95, 1.0, "Coloring")
+
     return replace(mesh, colors=colors)
 
 
@@ -307,6 +308,7 @@ def _network_inputs(views: Sequence[View], network: ReconstructionNetwork) -> tu
     size = network.config.picture
     images = []
     matrices = []
+
     for view in views:
         crop = crop_view(view, size)
         pixels = (crop.image * 255 + 0.5).astype(np.uint8)
@@ -326,6 +328,7 @@ def _predict_colors(
     device = device_of(network)
     colors = []
     chunks = np.array_split(vertices, 1 + len(vertices) // CHUNK)
+
     for index, chunk in enumerate(chunks):
         yield Progress(0.8 + 0.1 * index / len(chunks), "Coloring")
         points = torch.from_numpy(chunk)[None].to(device)
@@ -333,6 +336,7 @@ def _predict_colors(
             prediction = network.predict_color(features, points)
             clamped = prediction[0].clamp(0, 1)
         colors.append(clamped.cpu().numpy())
+
     return np.concatenate(colors)
 
 

@@ -71,6 +71,7 @@ def rotate_upright(camera: Camera, up: Floats) -> Camera:
     squared = cross @ cross
     rotation = np.eye(4)
     rotation[:3, :3] += cross + squared / (1 + cosine)
+
     return camera.moved(rotation)
 
 
@@ -133,6 +134,7 @@ def _crop_window(camera: Camera) -> tuple[NDArray[np.float64], NDArray[np.float6
         pixels_per_unit = pixels_per_unit / float(depths[0])
     size = WINDOW_UNITS * pixels_per_unit
     low = centers[0] - size / 2
+
     return low, size
 
 
@@ -170,6 +172,7 @@ def _crop_color(
     straight_color = color / np.maximum(alpha, _MIN_ALPHA)
     straight_color = np.where(alpha > _MIN_ALPHA, straight_color, 0)
     crop = np.concatenate((straight_color, alpha), axis=2)
+
     return np.asarray(crop.clip(0, 1), np.float32)
 
 
@@ -207,6 +210,7 @@ def _resample_window(
         channel = Image.fromarray(layer)
         resized = channel.resize((size, size), Image.Resampling.BILINEAR, box)
         layers.append(np.asarray(resized))
+
     return np.stack(layers, axis=2)
 
 
@@ -221,4 +225,5 @@ def _reduce_image(image: Pixels, factor_x: int, factor_y: int) -> Pixels:
     columns = padded.shape[1] // factor_x
     blocks = padded.reshape(rows, factor_y, columns, factor_x, channels)
     means: Pixels = blocks.mean((1, 3))
+
     return means

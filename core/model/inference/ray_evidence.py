@@ -199,4 +199,5 @@ def boost_map(
     keeps_boost[rays.rows, rays.columns] = True
     boost_values = torch.where(keeps_boost, boosts, highest)
     boost_depths = torch.where(boosts > 0, weighted_depths / boosts, spread_depth)
+
     return torch.stack((boost_values, boost_depths))

@@ -323,6 +323,7 @@ class _SilhouetteTarget:
 
         is_near = distance < _MAX_DISTANCE
         index = at_outline[nearest[is_near]]
+
         return _Correspondences(
             edges=torch.from_numpy(rim.edges[index]),
             share=torch.from_numpy(rim.share[index].astype(np.float32)),
@@ -344,6 +345,7 @@ class _SilhouetteTarget:
         count = max(len(self._contour), 1)
         pull = correspondences.pull_loss(pixels) / count
         push = outside.square().sum() / count
+
         return pull + push
 
     def _facing_camera(self, mesh: MeshArrays, normals: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -387,6 +389,7 @@ def _contour_points(
     outwards = -np.stack(np.gradient(_blur_mask(padded))[::-1], axis=-1)
     points = []
     directions = []
+
     for axis in (0, 1):
         # Pairs of neighbors along the axis, one of which is inside.
         count = padded.shape[axis]
@@ -405,6 +408,7 @@ def _contour_points(
 
         next_outwards = outwards[rows + (axis == 0), columns + (axis == 1)]
         directions.append(outwards[rows, columns] + next_outwards)
+
     return np.concatenate(points), np.concatenate(directions)
 
 
@@ -448,6 +452,7 @@ def _near_edge_pixels(
     last = _WINDOW + 1
     column, row = _bordered_pixels(edge)
     shifts = range(-reach, reach + 1)
+
     for down in shifts:
         near_row = (row + down).clip(0, last)
         for across in shifts:

@@ -71,6 +71,7 @@ def write_tensors(path: Path, config: Mapping[str, Any], state: Mapping[str, Ten
     header: dict[str, Any] = {}
     blobs = []
     offset = 0
+
     for key, value in state.items():
         is_kernel = value.is_floating_point() and value.dim() > 1
         stored_value = value.half() if is_kernel else value
@@ -124,6 +125,7 @@ def read_weights(path: Path) -> tuple[Mapping[str, str], dict[str, Tensor]]:
         raise WeightsError(
             f"{path} is not a Maquette weights file, or it is damaged. Copy the file again"
         ) from error
+
     if not is_intact:
         raise WeightsError(f"The weights {path} are damaged (wrong checksum). Copy the file again")
 
@@ -132,6 +134,7 @@ def read_weights(path: Path) -> tuple[Mapping[str, str], dict[str, Tensor]]:
         values = torch.frombuffer(bytearray(data[begin + start : begin + end]), dtype=dtype)
         _require_usable(path, key, values)
         state[key] = values.reshape(shape)
+
     return metadata, state
 
 
@@ -163,6 +166,7 @@ def _pop_metadata(header: dict[str, Any]) -> dict[str, str]:
         isinstance(value, str) for value in metadata.values()
     ):
         raise ValueError("the metadata are not texts")
+
     for key in ("version", "config", "sha256"):
         if key not in metadata:
             raise KeyError(key)
@@ -219,6 +223,7 @@ def _iterate_entries(
         if not isinstance(shape, list) or len(shape) > _MOST_AXES:
             raise ValueError(f"{key} has no shape")
         count = 1
+
         for length in shape:
             if type(length) is not int or not 0 <= length <= _LARGEST_AXIS:
                 raise ValueError(f"{key} has no shape")
@@ -230,6 +235,7 @@ def _iterate_entries(
             raise ValueError(f"{key} is not where it should be")
         yield key, dtype, shape, position, end
         position = end
+
     if position != size:
         raise ValueError("there is something behind the last tensor")
 
@@ -244,6 +250,7 @@ def _require_usable(path: Path, key: str, values: Tensor) -> None:
         return
     is_variance = key.endswith("running_var")
     array = values.numpy()  # which needs no thread for small tensors
+
     if not np.isfinite(array).all() or (is_variance and (array < 0).any()):
         raise WeightsError(
             f"The weights {path} contain values that are not numbers, or no variances ({key}). "

@@ -79,6 +79,7 @@ def load_weights(
             f"The model's weights {path} are missing. Reinstall Maquette, or choose another file "
             "in its preferences"
         ) from error
+
     try:
         return _load_cached(path, (status.st_mtime_ns, status.st_size), device)
     except torch.OutOfMemoryError:
@@ -108,6 +109,7 @@ def _load_cached(
     foreground = ForegroundNetwork()
     _load_part(reconstruction, state, _RECONSTRUCTION, device)
     _load_part(foreground, state, _FOREGROUND, device)
+
     return reconstruction, foreground
 
 
@@ -144,6 +146,7 @@ def _parse_config(text: str) -> NetworkConfig:
         if min(values) < least or max(values) > most:
             raise ValueError(f"{name} in the configuration is not in {least}..{most}")
         config[name] = tuple(values) if count else value
+
     return NetworkConfig(**config)
 
 

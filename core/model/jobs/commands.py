@@ -74,6 +74,7 @@ def run_training(  # noqa: PLR0913 plain arguments, as they come from the comman
     )
     run_folder = settings.run
     target = settings.weights
+
     if not settings.datasets or not run_folder:
         raise DatasetError(
             "Give the training sets and the run folder (--run), or a settings file (--config)"
@@ -153,6 +154,7 @@ def run_evaluation(  # noqa: PLR0913 plain arguments, as they come from the comm
             datasets, split, limit, resolution, weights, log
         )
         return procedural.format_scores(fits)
+
     # The others differ in their inputs only.
     suites = {
         "standard": test_cases.INPUT_VARIANTS,

@@ -59,4 +59,5 @@ def describe_file(
     segmented = yield from subtask(task, 0.2, 0.8)
     yield Progress(0.8, "Describing")
     window = semantics.window_image(segmented)
+
     return DescribedImage(window, semantics.describe_window(window, heads, weights))

@@ -104,6 +104,7 @@ def embed_image(query: ImageQuery) -> Task[Query]:
     cutting = segment_foreground(pixels, network, query.keep_holes)
     cut_out = yield from subtask(cutting, 0.2, 0.9)
     yield Progress(0.9, "Embedding")
+
     return embed_cut_out(embedder, cut_out)
 
 
@@ -146,10 +147,12 @@ def crop_region(pixels: Pixels, region: tuple[float, float, float, float]) -> Pi
     end_column = round(min(right, 1.0) * width)
     end_row = round(min(bottom, 1.0) * height)
     smallest = min(end_column - first_column, end_row - first_row)
+
     if smallest < image_files.MIN_SIDE:
         raise ImageError(
             f"The region of the image is smaller than {image_files.MIN_SIDE} pixels. Make it larger"
         )
+
     return pixels[first_row:end_row, first_column:end_column]
 
 

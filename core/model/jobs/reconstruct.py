@@ -138,6 +138,7 @@ def export_checkpoint(checkpoint: Path, target: Path) -> Task[Path]:
     settings = config_file.read_settings(run / "settings.json")
     yield Progress(0.1, "Calibrating")
     export.export_run(run, settings.datasets, target)
+
     return target
 
 
@@ -158,4 +159,5 @@ def train_from_settings(settings: str) -> int:
     except MaquetteError as error:
         print_line(error, error=True)
         return 1
+
     return 0

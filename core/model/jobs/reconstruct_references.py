@@ -110,6 +110,7 @@ def reconstruct_posed(request: PosedRequest) -> Task[PosedReconstruction]:
     to_world = np.eye(4)
     to_world[:3, :3] = alignment.to_world[:3, :3] / size
     to_world[:3, 3] = alignment.to_world[:3, :3] @ footprint + alignment.to_world[:3, 3]
+
     return PosedReconstruction(
         mesh=mesh.offset_and_scaled(-footprint, float(size)),
         to_world=to_world,
@@ -133,4 +134,5 @@ def place_on_floor(result: PosedReconstruction, request: PosedRequest) -> PosedR
     to_world = result.to_world.copy()
     to_world[:3, 3] = motion[:3, :3] @ to_world[:3, 3] + motion[:3, 3]
     mesh = result.mesh.offset_and_scaled(np.zeros(3), factor)
+
     return replace(result, mesh=mesh, to_world=to_world)

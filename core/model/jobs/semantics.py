@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...dataset.index import split_locations
+from ...dataset.records import Record
+from ...dataset.splits import read_splits
 from ...errors import DatasetError
 from ...jobs import dependencies
 from ...jobs.task import Progress, Task
@@ -59,6 +61,7 @@ def train_meaning(
         return written
     config, state = load_part(HEADS, written)
     save_part(weights, HEADS, config, state)
+
     return weights
 
 
@@ -77,6 +80,7 @@ def _resolve_start(task: str, start: Path | None) -> Path | None:
             f"The task {task} trains some of the heads. Name the file of the others (--start), or "
             "train all of them (--task meaning)"
         )
+
     return MEANING_WEIGHTS
 
 
@@ -105,9 +109,21 @@ def evaluate_meaning(
     trunk, heads = load_heads(weights)
     yield Progress(0.1, "Reading the training set")
     objects = trainer.load_judged(datasets, heads.config, limit, split)
-    records = (place.read_record() for place in split_locations(datasets, "train"))
-    counts = draw_counts(records, heads.config)
+    counts = draw_counts(_training_records(datasets), heads.config)
     yield Progress(0.3, "Looking at images")
     unseen = validation.UnseenObjects(objects, counts)
     scores = validation.evaluate_meaning(unseen, trunk, heads)
+
     return validation.format_scores(scores.values, len(objects))
+
+
+def _training_records(datasets: Sequence[Path]) -> Iterator[Record]:
+    """Yield what is known of the objects to train on; nothing of sets that only judge."""
+    assigned = set()
+    for folder in datasets:
+        assigned |= set(read_splits(folder).values())
+    if assigned <= {"test"}:
+        return
+
+    for place in split_locations(datasets, "train"):
+        yield place.read_record()

@@ -60,6 +60,7 @@ def train_shape_space(
     yield Progress(0.0, "Loading the network")
     from ..training.shapes import config_file, export, store, trainer
 
+    # A run that is continued has its own settings; what is given comes before them.
     own = run / "config.json"
     settings = trainer.ShapeRunConfig()
     if own.is_file():
@@ -101,6 +102,8 @@ def train_shape_generator(
 
     shapes = stores.ShapeStore(store)
     checkpoint = shape_space / trainer.CHECKPOINT
+
+    # Fitted distributions need no training.
     if given.get("kind") in FITTED_KINDS:
         if weights is None:
             raise DatasetError("Give the file of weights to write (--weights)")

@@ -118,6 +118,7 @@ def blend_shapes(request: BlendRequest) -> Task[tuple[MeshArrays, ...]]:
     yield Progress(0.3, "Encoding")
     second = shape_space.encode_mesh(space, request.second)
     results = []
+
     for index, share in enumerate(request.shares):
         yield Progress(0.5 + 0.5 * index / len(request.shares), "Blending")
         code = shape_space.blend_codes(first, second, share)
@@ -126,6 +127,7 @@ def blend_shapes(request: BlendRequest) -> Task[tuple[MeshArrays, ...]]:
             mesh, code, (request.first, first), (request.second, second), share
         )
         results.append(replace(mesh, colors=colors))
+
     return tuple(results)
 
 
@@ -148,6 +150,7 @@ def complete_shape(request: CompletionRequest) -> Task[MeshArrays]:
     code = yield from subtask(completing, 0.2, 0.9)
     mesh = shape_completion.completed_mesh(space, surface, code, request.detail)
     yield Progress(0.95, "Coloring")
+
     return replace(mesh, colors=_completed_colors(mesh.vertices, request.mesh, surface))
 
 
@@ -165,11 +168,13 @@ def vary_shape(request: VariationRequest) -> Task[tuple[MeshArrays, ...]]:
     yield Progress(0.1, "Encoding")
     code = shape_space.encode_mesh(space, request.mesh)
     results = []
+
     for index, seed in enumerate(request.seeds):
         yield Progress(0.4 + 0.6 * index / len(request.seeds), "Varying")
         varied = shape_space.vary_code(space, code, request.strength, seed)
         mesh = shape_space.mesh_of_code(space, varied, request.detail)
         results.append(replace(mesh, colors=_nearest_colors(mesh.vertices, request.mesh)))
+
     return tuple(results)
 
 
@@ -221,6 +226,7 @@ def _scan(request: CompletionRequest) -> tuple[NDArray[np.float32], NDArray[np.f
     surface = sample_surface(mesh, _SCAN_POINTS)
     points = surface.points
     normals = surface.normals
+
     if request.missing != "holes":
         axis, direction = SIDES[request.missing]
         heights = direction * points[:, axis]
@@ -229,6 +235,7 @@ def _scan(request: CompletionRequest) -> tuple[NDArray[np.float32], NDArray[np.f
         if kept.any():
             points = points[kept]
             normals = normals[kept]
+
     return thinned(points, normals)
 
 
@@ -255,6 +262,7 @@ def _blended_colors(
     if colors[0] is None or colors[1] is None:
         return colors[0] if colors[1] is None else colors[1]
     blended: NDArray[np.float32] = (1 - share) * colors[0] + share * colors[1]
+
     return blended.astype(np.float32)
 
 

@@ -149,6 +149,7 @@ class DenseSingleViewNetwork(nn.Module):
 
         plane_normal = F.normalize(plane[:, :3], dim=1)
         mirror_plane = torch.cat((plane_normal, plane[:, 3:]), dim=1)
+
         return DenseOutput(
             first_depth=first_depth,
             first_scale=_scale(spread),

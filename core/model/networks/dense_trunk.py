@@ -158,6 +158,7 @@ class DenseTrunk(nn.Module):
         fine = fine.contiguous(memory_format=torch.channels_last)
         detail = self.detail(unshuffle_pixels(images, 2))
         joined = self.join(torch.cat((fine, detail), dim=1))
+
         return joined, features
 
 

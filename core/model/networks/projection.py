@@ -40,11 +40,13 @@ def camera_matrix(camera: Camera) -> NDArray[np.float32]:
     matrix = np.empty((5, 4))
     depth_at_origin = (0, 0, 0, pose[2, 3])
     matrix[3] = pose[2] - depth_at_origin
+
     if camera.orthographic:
         pose[2] = (0, 0, 0, 1)  # no division by depth
         matrix[4] = (*camera.to_world[:3, 2], 0)
     else:
         matrix[4] = (*camera.to_world[:3, 3], 1)
+
     matrix[:3] = normalized_intrinsics @ pose
     return matrix.astype(np.float32)
 
@@ -158,11 +160,13 @@ def hull_interval(cameras: Tensor, masks: Tensor, size: int) -> Tensor:
     origins, directions = _pixel_rays(cameras, size)
     depths = torch.linspace(-DEPTH_REACH, DEPTH_REACH, _HULL_STEPS, device=masks.device)
     coverages = []
+
     for view in range(views):
         start = origins[:, view, :, None]
         step = directions[:, view, :, None]
         ray_points = start + depths[:, None] * step
         coverages.append(_mask_coverage(cameras, masks, ray_points.flatten(1, 2)))
+
     coverage = torch.stack(coverages, dim=1).reshape(batch, views, size * size, _HULL_STEPS)
 
     # The first crossing from the front is the entry, the first from the back the exit.
@@ -191,6 +195,7 @@ def _mask_coverage(cameras: Tensor, masks: Tensor, points: Tensor) -> Tensor:
         ndc = local[..., :2] / local[..., 2:]
         coverage = F.grid_sample(masks[:, view], ndc[:, :, None], align_corners=False)
         coverages.append(coverage[:, 0, :, 0])
+
     lowest = coverages[0]
     for coverage in coverages[1:]:
         lowest = torch.minimum(lowest, coverage)
@@ -283,6 +288,7 @@ def interpolate_maps(maps: Tensor, positions: Tensor, padding_mode: str = "zeros
     single_cells = [1] * (dimensions - 1)
     grid = positions.reshape(count, points, *single_cells, dimensions)
     values = F.grid_sample(maps, grid, padding_mode=padding_mode, align_corners=False)
+
     return values.flatten(2).transpose(1, 2)
 
 
@@ -302,6 +308,7 @@ def _gather_linear(maps: Tensor, positions: Tensor, padding_mode: str) -> Tensor
     row = torch.arange(count, dtype=torch.int32)[:, None]
     weights = [torch.ones(1)]
     offsets = [0]
+
     for axis, (size, padded_size) in enumerate(zip(sizes, maps.shape[2:], strict=True)):
         coordinate = positions[..., -1 - axis]
         center = padded_size / 2 - 0.5
@@ -320,4 +327,5 @@ def _gather_linear(maps: Tensor, positions: Tensor, padding_mode: str) -> Tensor
     corner_weights = torch.stack(weights, -1).flatten(0, 1)
     table = maps.movedim(1, -1).reshape(-1, channels)
     values = F.embedding_bag(corner_rows, table, per_sample_weights=corner_weights, mode="sum")
+
     return split_batch(values, count, positions.shape[1])

@@ -209,6 +209,7 @@ class VolumeUNet(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         width1, width2, width4 = config.volume_channels
+
         # Mean and maximum of the views' features, mean and minimum of the masks, and the position.
         lifted = 2 * config.view_channels + 2 * _COVERAGES + _POSITION
 
@@ -317,6 +318,7 @@ class ReconstructionNetwork(nn.Module):
 
         maps = self._encode_maps(images, cameras)
         voxels = self.volume(self._lift_to_volume(maps.pixel, maps.bins, maps.coverage, cameras))
+
         return Features(
             cameras=cameras,
             images=maps.images,
@@ -436,6 +438,7 @@ class ReconstructionNetwork(nn.Module):
         pooled_coverage = (covered.mean(1), covered.amin(1))
         lifted = torch.cat((*pooled_features, *pooled_coverage, points), dim=-1)
         grid = lifted.transpose(1, 2).reshape(batch, -1, cells, cells, cells)
+
         return grid.contiguous(memory_format=torch.channels_last_3d)
 
     def _point_features(self, features: Features, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -72,6 +72,7 @@ class SemanticsConfig:
             for target in targets:
                 rows.append([target.address, target.kind, target.low, target.high, target.count])
             draws[family] = rows
+
         return {
             "trunk_channels": list(self.trunk_channels),
             "trunk": self.trunk,
@@ -275,11 +276,13 @@ class DrawDecoder(nn.Module):
         memory = self._memory(maps)
         is_empty = draws < 0
         indices = draws.clamp_min(0)
+
         # An image without draws attends to its first token, which counts for nothing.
         padding = is_empty.clone()
         padding[:, 0] = False
         tokens = self.blocks(self.tokens(indices), memory, tgt_key_padding_mask=padding)
         logits: Tensor = self.bins(tokens) + self.priors(indices)
+
         return logits
 
     def _memory(self, maps: TrunkMaps) -> Tensor:

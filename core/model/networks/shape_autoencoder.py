@@ -95,6 +95,8 @@ class ShapeEncoder(nn.Module):
         x = self.stem(cells_to_channels(points, _PATCH))
         x = self.middle(self.down_middle(x))
         x = self.coarse(self.down_coarse(x))
+
+        # Statistics in float32, also where the layers compute in bfloat16.
         mean, log_variance = self.head(x).float().chunk(2, dim=1)
         return LatentDistribution(mean, log_variance.clamp(*_LOG_VARIANCE_RANGE))
 
@@ -106,12 +108,14 @@ class ShapeDecoder(nn.Module):
         super().__init__()
         fine, middle, coarse = config.widths
         fine_blocks, middle_blocks, coarse_blocks = config.blocks
+
+        # From 4^3 to 8^3 and to 16^3, in the order of the random numbers of a new network.
         self.stem = nn.Conv3d(config.latent, coarse, 1)
-        self.coarse = nn.Sequential(*(Residual(3, coarse) for _ in range(coarse_blocks)))
+        self.coarse = _residual_blocks(coarse, coarse_blocks)
         self.up_middle = _Upsample(coarse, middle)
-        self.middle = nn.Sequential(*(Residual(3, middle) for _ in range(middle_blocks)))
+        self.middle = _residual_blocks(middle, middle_blocks)
         self.up_fine = _Upsample(middle, fine)
-        self.fine = nn.Sequential(*(Residual(3, fine) for _ in range(fine_blocks)))
+        self.fine = _residual_blocks(fine, fine_blocks)
         self.head = nn.Conv3d(fine, _SUBCELLS**3, 3, padding=1)
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -154,20 +158,32 @@ class ShapeAutoencoder(nn.Module):
         return (batch, self.config.latent, LATENT_SIDE, LATENT_SIDE, LATENT_SIDE)
 
 
+def _residual_blocks(width: int, count: int) -> nn.Sequential:
+    """Return ``count`` residual blocks of ``width`` channels, one after the other."""
+    blocks = [Residual(3, width) for _ in range(count)]
+    return nn.Sequential(*blocks)
+
+
 def cells_to_channels(x: Tensor, size: int) -> Tensor:
     """Return (B, C * size^3, D, H, W) of ``x`` (B, C, D * size, H * size, W * size)."""
-    batch, channels, depth, height, width = x.shape
-    split = x.reshape(
-        batch, channels, depth // size, size, height // size, size, width // size, size
-    )
+    batch, channels, fine_depth, fine_height, fine_width = x.shape
+    depth = fine_depth // size
+    height = fine_height // size
+    width = fine_width // size
+
+    # Places within a block go to the front, beside the channels.
+    split = x.reshape(batch, channels, depth, size, height, size, width, size)
     moved = split.permute(0, 1, 3, 5, 7, 2, 4, 6)
-    return moved.reshape(batch, -1, depth // size, height // size, width // size)
+    return moved.reshape(batch, -1, depth, height, width)
 
 
 def channels_to_cells(x: Tensor, size: int) -> Tensor:
     """Return (B, C, D * size, H * size, W * size) of ``x`` (B, C * size^3, D, H, W)."""
     batch, channels, depth, height, width = x.shape
-    split = x.reshape(batch, channels // size**3, size, size, size, depth, height, width)
+    outputs = channels // size**3
+
+    # Each place within a block goes behind the place of its block.
+    split = x.reshape(batch, outputs, size, size, size, depth, height, width)
     moved = split.permute(0, 1, 5, 2, 6, 3, 7, 4)
     return moved.reshape(batch, -1, depth * size, height * size, width * size)
 

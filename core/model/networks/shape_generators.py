@@ -46,9 +46,12 @@ class _ConditionedLayer(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """Return features (B, width)."""
+        # The condition decides how the features are read.
         shift, scale = self.modulation(F.silu(condition)).chunk(2, dim=-1)
-        normal = F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift
-        change: Tensor = self.second(F.silu(self.first(normal)))
+        normal = F.layer_norm(x, x.shape[-1:])
+        modulated = normal * (1 + scale) + shift
+        hidden = F.silu(self.first(modulated))
+        change: Tensor = self.second(hidden)
         return x + change
 
 
@@ -83,15 +86,15 @@ class CodeCritic(nn.Module):
         super().__init__()
         width = sizes.width
         self.start = nn.Linear(sizes.numbers, width)
-        self.layers = nn.ModuleList(
-            nn.Sequential(
+        self.layers = nn.ModuleList()
+        for _ in range(sizes.blocks - 1):
+            layer = nn.Sequential(
                 nn.LeakyReLU(0.2),
                 nn.Linear(width, width),
                 nn.LeakyReLU(0.2),
                 nn.Linear(width, width),
             )
-            for _ in range(sizes.blocks - 1)
-        )
+            self.layers.append(layer)
         self.score = nn.Linear(width, 1)
         self.classes = nn.Embedding(sizes.classes + 1, width)
 
@@ -128,7 +131,8 @@ class CodeFlow(nn.Module):
             time: (B,) in 0..1.
             label: (B,) class indices.
         """
-        condition = self.time(_time_features(time)) + self.classes(label)
+        time_condition = self.time(_time_features(time))
+        condition = time_condition + self.classes(label)
         x = self.start(code)
         for layer in self.layers:
             x = layer(x, condition)
@@ -146,6 +150,7 @@ class CodeFlow(nn.Module):
         """
         code = noise
         for step in range(steps):
+            # The velocity at the present time, for one step.
             time = torch.full((len(code),), step / steps)
             code = code + self(code, time, label) / steps
         return code
@@ -179,10 +184,13 @@ class FactorMixture(nn.Module):
         """Return codes (B, N) of class indices ``label`` (B,)."""
         means = self.means
         factors = self.factors
+
+        # A distribution by the weights of the class, then a point of it.
         chosen = torch.multinomial(self.weights[label], 1, generator=generator)[:, 0]
         coefficients = torch.randn(len(label), factors.shape[1], generator=generator)
         spread = torch.einsum("bk,bkn->bn", coefficients, factors[chosen])
         noise = torch.randn(len(label), means.shape[1], generator=generator)
+
         return means[chosen] + spread + self.deviation * noise
 
 

@@ -120,6 +120,7 @@ class SingleViewNetwork(nn.Module):
         half_mask = F.avg_pool2d(images[:, 3:], 2)
         mask_parts = F.pixel_unshuffle(half_mask, 2)
         x4 = self.merge2(torch.cat((upsample_like(x8, map4), map4, mask_parts), 1))
+
         return SingleViewPyramid(map32, x32, x16, x8, x4)
 
     def forward_with_mirror(self, images: Tensor, cameras: Tensor) -> tuple[Tensor, Tensor]:

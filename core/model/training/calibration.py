@@ -101,6 +101,7 @@ def _vertex_evidence(
         case = build_case(file, InputVariant("+".join(sides), sides))
     except ImageError:
         return None
+
     mesh = yield from predict_mesh(case, network, resolution)
     if mesh is None:
         return None

@@ -5,13 +5,60 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from ...atomic_files import atomic_write
 from ...errors import DatasetError, OutputError
 from ..networks.reconstruction import NetworkConfig
+
+
+class Stored(Protocol):
+    """A network or an optimizer: what has a state that a checkpoint holds."""
+
+    def state_dict(self) -> Any:
+        """Return the state."""
+
+    def load_state_dict(self, state_dict: Any) -> Any:
+        """Take the state."""
+
+
+def save_parts(path: Path, step: int, parts: Mapping[str, Stored], **extra: dict[str, Any]) -> None:
+    """Write everything that a resumed run needs, atomically.
+
+    Args:
+        path: file to write.
+        step: number of steps done.
+        parts: networks and optimizers by their keys in the checkpoint.
+        extra: more entries, such as the configuration.
+
+    Raises:
+        OutputError: the disk is full or the folder cannot be written.
+    """
+    states = {key: part.state_dict() for key, part in parts.items()}
+    write_checkpoint(path, {"step": step, **states, **extra})
+
+
+def load_parts(path: Path, parts: Mapping[str, Stored], device: torch.device | str = "cpu") -> int:
+    """Give ``parts`` the states that :func:`save_parts` wrote.
+
+    Args:
+        path: file to read.
+        parts: networks and optimizers by their keys in the checkpoint.
+        device: of the tensors that are read.
+
+    Returns:
+        The number of steps done.
+
+    Raises:
+        DatasetError: there is no such file, or it is a checkpoint of something else.
+    """
+    state = read_checkpoint(path, device, ("step", *parts))
+    with blame_checkpoint(path):
+        for key, part in parts.items():
+            part.load_state_dict(state[key])
+        return int(state["step"])
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
@@ -56,6 +103,7 @@ def read_checkpoint(
         raise DatasetError(
             f"{path} is not a checkpoint or is incomplete. Choose another file, or copy it again"
         ) from error
+
     if not isinstance(state, dict) or not set(entries) <= state.keys():
         raise _other_checkpoint(path)
     return state

@@ -201,6 +201,7 @@ def read_settings(path: Path) -> RunSettings:
         _check_keys(path, network, _kinds_of(NetworkConfig().as_dict()))
         network = NetworkConfig(**_with_tuples(network))
     recipe = {}
+
     for name, kinds in sections.items():
         if name in content:
             _check_keys(path, content[name], kinds)
@@ -213,6 +214,7 @@ def read_settings(path: Path) -> RunSettings:
     folder = path.parent
     paths = {name: folder / content[name] for name in _PATHS if name in content}
     datasets = tuple(folder / name for name in content.get("datasets", ()))
+
     return RunSettings(
         training=training, network=network, datasets=datasets, recipe=recipe, **paths
     )
@@ -234,12 +236,14 @@ def write_config(
         **asdict(recipe),
     }
     content = _as_json(content)
+
     if path.exists():
         stored = read_stored_config(path, ("training", "network"))
         if _with_defaults(stored) != content:
             raise DatasetError(
                 f"{run} contains a run with a different configuration. Choose another folder"
             )
+
     write_json(path, content)
 
 
@@ -265,6 +269,7 @@ def read_stored_config(path: Path, sections: Collection[str]) -> dict[str, Any]:
     if not all(isinstance(table, dict) for table in tables):
         raise DatasetError(f"{path} is not the configuration of a run of this network. {advice}")
     content: dict[str, Any] = stored
+
     return content
 
 
@@ -292,10 +297,12 @@ def check_run_config(
     complete = dict(known)
     for section, table in defaults.items():
         complete[section] = {**table, **known[section]}
+
     if _without(complete, may_change) != _without(settings, may_change):
         raise DatasetError(
             f"{run} contains a run with a different configuration. Choose another folder"
         )
+
     return known
 
 

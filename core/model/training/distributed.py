@@ -73,6 +73,7 @@ class DistributedContext:
             shard[name] = values[self.rank :: self.count].to(self.device)
         shard_size = len(next(iter(shard.values())))
         weight = shard_size * self.count / batch_size
+
         return replace(batch, **shard), weight  # type: ignore[type-var]
 
     def all_reduce_mean(self, values: Sequence[Tensor]) -> list[float]:
@@ -101,6 +102,7 @@ class DistributedContext:
                 # The same parameters and buffers with another forward; a new module would have to
                 # copy them, as SyncBatchNorm.convert_sync_batchnorm does.
                 child.__class__ = CpuSyncBatchNorm
+
         return DistributedDataParallel(module, find_unused_parameters=True)
 
 
@@ -124,6 +126,7 @@ def distributed_context() -> Iterator[DistributedContext]:
     if has_gpu:
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if has_gpu else "gloo", timeout=_TIMEOUT)
+
     try:
         yield DistributedContext(distributed.get_rank(), count, device)
     finally:
@@ -155,6 +158,7 @@ class CpuSyncBatchNorm(nn.BatchNorm2d):
             self.running_mean.lerp_(mean, self.momentum)
             unbiased_variance = variance * total_count / (total_count - 1)
             self.running_var.lerp_(unbiased_variance, self.momentum)
+
         scale = self.weight * torch.rsqrt(variance + self.eps)
         normalized = deviation * scale[:, None, None] + self.bias[:, None, None]
         result: Tensor = normalized.to(x.dtype)

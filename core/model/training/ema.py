@@ -23,6 +23,7 @@ def update_ema(average: nn.Module, network: nn.Module, decay: float, steps: int)
     kept_share = min(decay, steps / (steps + _WARMUP))
     means = average.state_dict().values()
     values = network.state_dict().values()
+
     for mean, value in zip(means, values, strict=True):
         if mean.dtype.is_floating_point:
             mean.lerp_(value, 1 - kept_share)

@@ -65,4 +65,5 @@ def _calibrated_network(checkpoint: Path, datasets: Sequence[Path]) -> Reconstru
     unseen = load_usable_objects(datasets, "validation")
     calibrate_level(network, evenly_spaced(unseen, _LEVEL_OBJECTS))
     run_to_end(calibrate_confidence(network, datasets, _CONFIDENCE_OBJECTS))
+
     return network

@@ -166,10 +166,12 @@ class _ForegroundTrainer:
         optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
+
         if start:
             self.model.load_state_dict(weights.load_weights(start)[1].state_dict())
         elif config.pretrained and not checkpoint.exists():
             self.model.backbone.start_from_imagenet()
+
         self.average = copy.deepcopy(self.model)
         self.state = TrainingState(self.model, self.average, optimizer)
         if checkpoint.exists():
@@ -187,6 +189,7 @@ class _ForegroundTrainer:
         self.state.optimizer.step()
         update_ema(self.average, self.model, self.config.ema_decay, self.state.step)
         self.state.step += 1
+
         return float(loss.detach())
 
     def _learning_rate(self) -> float:

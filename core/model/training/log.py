@@ -150,10 +150,12 @@ def drop_later_lines(path: Path, step: int) -> None:
     with report_write_errors(path):
         lines = read_complete_lines(path)
     kept_lines = []
+
     for line in lines:
         number = line.partition(",")[0]
         if number.isascii() and number.isdecimal() and int(number) <= step:
             kept_lines.append(f"{line}\n")
+
     write_bytes(path, "".join(kept_lines))
 
 
@@ -297,8 +299,10 @@ def _running_mean(values: Points) -> Points:
     mean = 0.0
     total_weight = 0.0
     result = []
+
     for value in values:
         mean = mean + weight * (value - mean)
         total_weight = total_weight + weight * (1 - total_weight)
         result.append(mean / total_weight)
+
     return np.array(result)

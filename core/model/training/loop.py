@@ -57,13 +57,7 @@ class TrainingState:
         Raises:
             OutputError: the disk is full.
         """
-        state = {
-            "step": self.step,
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimizer.state_dict(),
-        }
-        checkpoints.write_checkpoint(path, {**state, **extra})
+        checkpoints.save_parts(path, self.step, self._parts(), **extra)
 
     def load(self, path: Path, device: torch.device | str = "cpu") -> None:
         """Read what :meth:`save` wrote.
@@ -71,13 +65,11 @@ class TrainingState:
         Raises:
             DatasetError: there is no such file, or it is no checkpoint of this network.
         """
-        entries = ("step", "model", "average", "optimiser")
-        state = checkpoints.read_checkpoint(path, device, entries)
-        with checkpoints.blame_checkpoint(path):
-            self.model.load_state_dict(state["model"])
-            self.average.load_state_dict(state["average"])
-            self.optimizer.load_state_dict(state["optimiser"])
-            self.step = int(state["step"])
+        self.step = checkpoints.load_parts(path, self._parts(), device)
+
+    def _parts(self) -> dict[str, checkpoints.Stored]:
+        """Return all that a checkpoint holds, by its keys."""
+        return {"model": self.model, "average": self.average, "optimiser": self.optimizer}
 
 
 @contextmanager
@@ -95,6 +87,7 @@ def lock_run(run: Path) -> Iterator[None]:
     if os.environ.get("RANK", "0") != "0":
         yield
         return
+
     try:
         with lock_folder(run):
             yield
@@ -267,4 +260,5 @@ class GradientGuard:
                 f"{MOST_SKIPPED} steps. Train with a lower learning rate, with more objects, or in "
                 "float32"
             )
+
         return False

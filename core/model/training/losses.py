@@ -103,6 +103,7 @@ def compute_single_view_losses(
     """Return the losses of a batch of single views: occupancy and up."""
     logits, up_direction = model.predict_single_view(batch.images, batch.cameras, batch.points)
     zero = logits.new_zeros(())
+
     return Losses(
         occupancy=occupancy_loss(logits, batch, config),
         color=zero,

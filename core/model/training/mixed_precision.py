@@ -68,6 +68,7 @@ def enable_mixed_precision(network: nn.Module, precision: str, device: torch.dev
             continue
         # On the instance, not by a wrapping module: that would change the names of the weights.
         block.forward = _mixed_forward(block.forward, device.type)
+
     return True
 
 

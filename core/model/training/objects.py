@@ -168,6 +168,7 @@ def load_object(location: ObjectLocation) -> TrainingObject | None:
     view_frames = []
     visible_points = []
     visible_colors = []
+
     for index, view in enumerate(record.views):
         image = file.read_color(index)
         depth = file.read_depth(index)
@@ -188,6 +189,7 @@ def load_object(location: ObjectLocation) -> TrainingObject | None:
     shape = file.read_shape()
     to_points = QuantizedPoints.quantize if file.is_compact else _to_float32
     images = [file.read_member(file.color_kind(index)) for index in range(len(record.views))]
+
     return TrainingObject(
         name=record.name,
         family=record.family,

@@ -146,6 +146,7 @@ def _add_distractor(
     shifted[:, top:bottom, left:right] = other[:, source_rows, source_columns]
     mask = shifted[3:]
     composite: _Background = shifted[:3] * mask + background * (1 - mask)
+
     return composite
 
 
@@ -260,6 +261,7 @@ def _enlarged_detail(
     left, top = rng.uniform(0, image.width - size, 2)
     box = (left, top, left + size, top + size)
     enlarged = image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box)
+
     return to_channels(enlarged)
 
 

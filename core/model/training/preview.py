@@ -58,6 +58,7 @@ def draw_samples(
             tiles.append(framed.images[0].transpose(1, 2, 0))
             tiles.append(_shaded_shape(model, training_object, query))
         rows.append((training_object.name, tiles))
+
     write_png(path, contact_sheet(rows, _TILE))
 
 
@@ -67,11 +68,13 @@ def _queries_of(training_object: TrainingObject) -> list[ViewQuery]:
     unposed = ViewQuery(1, unposed=True)
     if has_views(training_object, unposed):
         queries.append(unposed)
+
     for count in (4, 2, 1):
         posed = ViewQuery(count, unposed=False)
         if has_views(training_object, posed):
             queries.append(posed)
             break
+
     return queries
 
 
@@ -96,6 +99,7 @@ def _shaded_shape(
     logits = np.full(in_box.shape, OUTSIDE_LOGIT, np.float32)
     queried = replace(training_object, uniform=points[in_box].astype(np.float32))
     logits[in_box] = object_logits(model, queried, query)
+
     return _shade_surface(logits - _LEVEL, 2 * _REACH / _GRID)
 
 
@@ -126,4 +130,5 @@ def _shade_surface(field: _Pixels, spacing: float) -> _Pixels:
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     light = (normal @ _LIGHT).clip(0.0) * (1 - _AMBIENT) + _AMBIENT
     red, green, blue = _SHAPE_COLOR
+
     return np.dstack((light * red, light * green, light * blue, visible))

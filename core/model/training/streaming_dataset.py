@@ -98,6 +98,7 @@ class TrainingStream(IterableDataset[Item]):
             self._rank = rank if rank is not None else torch.distributed.get_rank()
             self._ranks = ranks if ranks is not None else torch.distributed.get_world_size()
 
+        # Packed shards hold objects of one split, single files are chosen by name.
         self._files = shards.shard_files(folder, split)
         all_splits = splits.read_splits(folder)
         self._names = {name for name, object_split in all_splits.items() if object_split == split}
@@ -107,6 +108,7 @@ class TrainingStream(IterableDataset[Item]):
         self._seed = seed
         self._shuffle = shuffle
         self._buffer = buffer
+
         # Shared with persistent workers, which otherwise would not learn of a new epoch.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
@@ -115,6 +117,7 @@ class TrainingStream(IterableDataset[Item]):
         self._epoch.fill_(epoch)
 
     def __iter__(self) -> Iterator[Item]:
+        # Which worker of which rank this is.
         worker = 0
         workers = 1
         info = get_worker_info()
@@ -141,12 +144,16 @@ class TrainingStream(IterableDataset[Item]):
                     f"{file.path.parent} does not match the splits. Run \"maquette dataset pack\" "
                     "again"
                 )
+
+            # The draws of an object do not depend on its place in the stream.
             key = zlib.crc32(file.record.name.encode())
             yield self._read_item(file, np.random.default_rng((self._seed, epoch, key)))
 
     def _read_item(self, file: ObjectFile, rng: np.random.Generator) -> Item:
         """Read one object: some views, and some points."""
         record = file.record
+
+        # Views are drawn with repetition only if there are too few.
         view_count = len(record.views)
         indices = np.arange(view_count)
         if self._views is not None:
@@ -177,6 +184,7 @@ class TrainingStream(IterableDataset[Item]):
                 f"{name} has images of several sizes, which do not fit into one tensor. Request "
                 "one view"
             )
+
         normals = np.stack([view.normal for view in views]).transpose(0, 3, 1, 2)
         return {
             "colour": _to_tensor(np.stack(images).transpose(0, 3, 1, 2)),
@@ -191,7 +199,9 @@ class TrainingStream(IterableDataset[Item]):
         item = {}
         if shape.grid is not None:
             item["grid"] = _to_tensor(shape.grid)
+
         for kind in _POINT_KINDS:
+            # The same points of all arrays of a kind.
             count = len(getattr(shape, kind))
             pick: slice | NDArray[np.int64] = slice(None)
             if self._points is not None:
@@ -200,6 +210,7 @@ class TrainingStream(IterableDataset[Item]):
                 values = getattr(shape, f"{kind}{ending}", None)
                 if values is not None:
                     item[f"{kind}{ending}"] = _to_tensor(values[pick])
+
         return item
 
 
@@ -208,6 +219,7 @@ def _camera_tensors(views: Sequence[RenderedView]) -> Item:
     cameras = [view.camera for view in views]
     intrinsics = np.stack([camera.intrinsics for camera in cameras])
     poses = np.stack([camera.to_world for camera in cameras])
+
     return {
         "intrinsics": _to_tensor(intrinsics.astype(np.float32)),
         "camera_to_world": _to_tensor(poses.astype(np.float32)),
@@ -221,6 +233,7 @@ def _relighting_tensors(views: Sequence[RenderedView]) -> Item:
     occlusions = [view.occlusion for view in views if view.occlusion is not None]
     if len(albedos) < len(views):
         return {}
+
     return {
         "albedo": _to_tensor(np.stack(albedos).transpose(0, 3, 1, 2)),
         "occlusion": _to_tensor(np.stack(occlusions)),
@@ -240,10 +253,13 @@ def _shuffled(objects: Iterator[ObjectFile], size: int, rng: random.Random) -> I
         if len(buffer) < size:
             buffer.append(incoming)
             continue
+
+        # The buffer is full: one leaves for each that comes.
         slot = rng.randrange(size)
         outgoing = buffer[slot]
         buffer[slot] = incoming
         yield outgoing
+
     rng.shuffle(buffer)
     yield from buffer
 

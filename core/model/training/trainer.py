@@ -102,6 +102,7 @@ def _train_alone(
     network = network or network_config_of(start)
     recipe = recipe or TrainingRecipe.for_training(config)
     recipe = replace(recipe, sampling=replace(recipe.sampling, image_size=network.picture))
+
     with distributed_context() as context:
         trainer = Trainer(config, network, context, losses=recipe.losses)
         if context.is_main:
@@ -110,6 +111,7 @@ def _train_alone(
             trainer.load_checkpoint(run / "checkpoint.pt")
         else:
             trainer.initialize_weights(start)
+
         # Batches of the steps that remain.
         sample = partial(
             sample_batch,
@@ -120,6 +122,7 @@ def _train_alone(
         )
         with closing(prefetch_batches(sample, trainer.step)) as batches:
             yield from _training_loop(trainer, batches, unseen, run)
+
     return run / "checkpoint.pt"
 
 
@@ -143,6 +146,7 @@ def _training_loop(
     config = trainer.config
     context = trainer.context
     stop_file = StopFile(run)
+
     with RunLog(run, trainer.step, context.is_main) as log:
         stopped = False
         while trainer.step < config.steps and not stopped:
@@ -164,6 +168,7 @@ def _training_loop(
 
             stage = f"Step {trainer.step}, loss {losses[0]:.3f}"
             yield Progress(trainer.step / config.steps, stage)
+
     if context.is_main:
         stop_file.remove()
 
@@ -217,6 +222,7 @@ class Trainer:
                 backbone.append(parameter)
             else:
                 others.append(parameter)
+
         groups = [
             {"params": backbone, "share": self.config.backbone_lr_scale},
             {"params": others, "share": 1.0},
@@ -240,6 +246,7 @@ class Trainer:
         elif self.config.pretrained:
             for part in (self.model.encoder, self.model.single_view):
                 part.backbone.start_from_imagenet()
+
         self.average.load_state_dict(self.model.state_dict())
 
     def train_step(self, batch: Batch) -> tuple[float, ...]:

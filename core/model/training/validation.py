@@ -58,6 +58,7 @@ def validation_scores(
             scores.append(float(level_shift_scores(model, objects, (query,)).max()))
         else:
             scores.append(_mean_iou(model, objects, query))
+
     return scores
 
 
@@ -81,6 +82,7 @@ def level_shift_scores(
             level = expected_iou_threshold(logits[logits > OUTSIDE_LOGIT])
             levels = level + LEVEL_SHIFTS
             scores.append(_iou_per_level(logits, training_object.uniform_inside, levels))
+
     mean: NDArray[np.float64] = np.mean(scores, axis=0)
     return mean
 

@@ -77,6 +77,7 @@ def fill_depths(views: list[DenseView], maps: list[DepthMap], size: float) -> Ta
     no_costs = [np.zeros_like(depths.depth) for depths in maps]
     checking = check_depths(views, completed, no_costs, size)
     confirmed = yield from subtask(checking, 0.3, 1.0)
+
     return [_fill(*pair) for pair in zip(maps, confirmed, strict=True)]
 
 
@@ -120,6 +121,7 @@ def _complete(view: DenseView, depths: DepthMap) -> DepthMap:
     filled = (sure[0].numpy() > 0) & ~known
     depth = np.where(filled, 1 / values[0].clamp_min(1e-9).numpy(), depths.depth)
     normal = np.where(filled[..., None], _normals(values[0], view.camera), depths.normal)
+
     return replace(depths, depth=depth.astype(np.float32), normal=normal.astype(np.float32))
 
 
@@ -131,12 +133,14 @@ def _smooth(values: torch.Tensor, level: _Level, rounds: int) -> torch.Tensor:
     total[:, :, 1:] += to_right[:, :, :-1]
     total[:, 1:] += to_below[:, :-1]
     total = total.clamp_min(1e-9)
+
     for _ in range(rounds):
         mean = _FIRMNESS * level.inverse
         mean = mean + to_right * values.roll(-1, 2) + to_below * values.roll(-1, 1)
         mean[:, :, 1:] += to_right[:, :, :-1] * values[:, :, :-1]
         mean[:, 1:] += to_below[:, :-1] * values[:, :-1]
         values = mean / total
+
     return values
 
 
@@ -158,4 +162,5 @@ def _normals(inverse: torch.Tensor, camera: Camera) -> NDArray[np.float32]:
     to_world = camera.to_world[:3, :3] @ np.diag((1.0, -1.0, -1.0))
     matrix = torch.from_numpy(to_world @ camera.intrinsics.T).float()
     normals: NDArray[np.float32] = -functional.normalize(linear @ matrix.T, dim=2).numpy()
+
     return normals

@@ -54,6 +54,7 @@ def check_depths(
     directions = np.array([view.camera.to_world[:3, 2] for view in views])
     close = directions @ directions.T > np.cos(np.radians(_MOST_ANGLE))
     checked = []
+
     for index, depths in enumerate(maps):
         yield Progress(index / len(maps), f"Comparing depths {index + 1}/{len(maps)}")
         others = [other for other in np.flatnonzero(close[index]) if other != index]
@@ -61,6 +62,7 @@ def check_depths(
         checked.append(
             _checked(surfaces[index], [surfaces[each] for each in others], depths, tolerance)
         )
+
     return checked
 
 
@@ -81,6 +83,7 @@ def _checked(
         agreed, other_depth = _agreement(points, normal, other, surface.camera, tolerance)
         count += agreed
         depth_sum += torch.where(agreed, other_depth, 0.0)
+
     kept = count >= _LEAST_VIEWS
 
     result = torch.zeros(height * width)
@@ -88,6 +91,7 @@ def _checked(
     place = torch.nonzero(known)[:, 0][kept]
     result[place] = (depth_sum / (count + 1))[kept]
     confidence[place] = count[kept]
+
     return replace(
         depths,
         depth=result.reshape(height, width).numpy(),
@@ -117,6 +121,7 @@ def _agreement(
     distance = offset.abs()
     alike = (normal * values[1:].T).sum(1) > _LEAST_COSINE
     agreed = in_image & (other_depth > 0) & (distance < tolerance) & alike
+
     # Not a grazing view of a plane that runs past the point.
     agreed &= (other_depth - depth).abs() < 3 * tolerance
 
@@ -126,6 +131,7 @@ def _agreement(
     safe = torch.where(slope.abs() < 1e-6, 1e-6, slope)
     shift = (-offset / safe).clamp(-0.02, 0.02)
     _, own_depth = project(points, camera)
+
     return agreed, own_depth * (1 + shift)
 
 
@@ -135,6 +141,7 @@ def dense_cloud(views: list[DenseView], maps: list[DepthMap]) -> DenseCloud:
     normals = []
     colors = []
     counts = []
+
     for view, depths in zip(views, maps, strict=True):
         known = depths.confidence > 0
         height, width = known.shape
@@ -144,8 +151,10 @@ def dense_cloud(views: list[DenseView], maps: list[DepthMap]) -> DenseCloud:
         normals.append(depths.normal[known])
         colors.append(view.color[known])
         counts.append(depths.confidence[known])
+
     total = sum(len(part) for part in points)
     step = max(-(-total // _CLOUD_POINTS), 1)
+
     return DenseCloud(
         points=np.concatenate(points)[::step].astype(np.float32),
         normals=np.concatenate(normals)[::step].astype(np.float32),

@@ -34,6 +34,7 @@ def measure_depths(
         others = [views[index] for index in sources]
         jobs.append(partial(match_patches, view, others, hull, settings, stop))
     results = yield from _run_in_threads(jobs, "Depth", stop)
+
     return [result[0] for result in results], [result[1] for result in results]
 
 
@@ -64,4 +65,5 @@ def _run_in_threads(
     finally:
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
+
     return [future.result() for future in futures]

@@ -50,11 +50,13 @@ def even_exposures(
     samples = SurfaceSamples(points, normals, normals, np.zeros_like(points))
     colors = np.zeros((len(views), len(points), 3))
     usable = np.zeros((len(views), len(points)), bool)
+
     for index, view in enumerate(views):
         yield Progress(index / len(views), "Exposure")
         buffer = render_vertex_depth(vertices, view.camera, cell)
         colors[index], cosine, opacity = project_view(view, buffer, samples)
         usable[index] = (cosine > _LEAST_COSINE) & (opacity > _LEAST_OPACITY)
+
     factors = exposure_factors(colors, usable)
     return factors if np.abs(factors - 1).max() > _WORTH else None
 
@@ -82,6 +84,7 @@ def exposure_factors(colors: NDArray[np.float64], usable: NDArray[np.bool_]) -> 
             if seen.sum() >= _LEAST_SHARED:
                 gains[view] = np.median(logarithms[view, seen] - mean[seen], axis=0)
         gains -= gains.mean(0)
+
     factors: NDArray[np.float64] = np.exp(-gains)
     return factors
 

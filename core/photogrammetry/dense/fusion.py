@@ -92,6 +92,7 @@ def fuse_depths(
     field = torch.minimum(near_hull - trust * gap, hull_value)
     values = torch.from_numpy(hull.values.copy()).clamp_max(band).ravel()
     values[torch.from_numpy(index)] = field
+
     return VoxelGrid(values.numpy().reshape(hull.values.shape), hull.origin, spacing)
 
 
@@ -108,6 +109,7 @@ def _thinness(hull: VoxelGrid, limits: tuple[float, float]) -> torch.Tensor:
         kernel[axis] = 2 * radius + 1
         padding = [side // 2 for side in kernel]
         inner = functional.max_pool3d(inner, kernel, stride=1, padding=padding)
+
     half_width = inner.ravel() / hull.spacing
     return ((limits[1] - half_width) / (limits[1] - limits[0])).clamp(0, 1)
 
@@ -144,6 +146,7 @@ def _evidence(
     weight = (confidence / _FULL_CONFIDENCE).clamp_max(1) * cosine
     value = torch.where(is_near, -distance, -band)
     share = torch.where(is_near, 1.0, settings.free_weight)
+
     return value, torch.where(is_near | is_free, weight * share, 0.0)
 
 
@@ -157,4 +160,5 @@ def _layers(view: DenseView, depths: DepthMap, edge: int) -> torch.Tensor:
     normal = torch.from_numpy(depths.normal).permute(2, 0, 1)
     confidence = torch.from_numpy(depths.confidence)
     nearest = torch.where(nearest.isinf(), 0.0, nearest)
+
     return torch.cat((depth[None], nearest[None], confidence[None], normal))

@@ -83,15 +83,18 @@ def object_box(cameras: list[Camera], solved: SolvedScene) -> VoxelGrid:
     if solved.floor_found:
         is_inner &= points[:, 2] > _HEIGHT
     chosen = points[is_inner]
+
     if len(chosen) < _LEAST_POINTS:
         raise ImageError(
             "No object stands in the middle of the cameras: photograph it before a plain "
             "background, or cut it out (PNG with transparency)"
         )
+
     lower, upper = np.percentile(chosen, _QUANTILES, axis=0)
     grown = _GROWN * (upper - lower).max()
     lower = lower - grown
     upper = upper + grown
+
     if solved.floor_found:
         lower[2] = -_BELOW
     spacing = float((upper - lower).max()) / _BOX_CELLS
@@ -108,6 +111,7 @@ def _box_view(image: NDArray[np.float32], camera: Camera, box: VoxelGrid) -> Den
     mask = np.zeros((*image.shape[:2], 1), np.float32)
     mask[lower[1] : upper[1], lower[0] : upper[0]] = 1
     masked = np.concatenate((image, mask), axis=2)
+
     return crop_view(masked, camera, (0.0, 0.0), _SETTINGS.max_side)
 
 
@@ -145,6 +149,7 @@ def _mask_by_points(
     rows, columns = np.mgrid[0 : camera.height, 0 : camera.width] + 0.5
     beyond = (columns < left) | (columns > right) | (rows < top) | (rows > bottom)
     background = torch.from_numpy(beyond) | floor_seeds
+
     return _walk(torch.from_numpy(image), object_seeds & ~torch.from_numpy(beyond), background)
 
 
@@ -168,21 +173,25 @@ def _walk(
     padded = functional.pad(color[None], (1, 1, 1, 1), mode="replicate")[0]
     shifts = ((0, 1), (2, 1), (1, 0), (1, 2))
     weights = []
+
     for down, right in shifts:
         other = padded[:, down : down + height, right : right + width]
         difference = (other - color).abs().amax(0)
         weights.append(torch.exp(-difference / _COLOR_SIGMA) + 1e-3)
+
     weight_sum = torch.stack(weights).sum(0) + _LEAK
 
     seeds = object_seeds | background
     fixed = object_seeds.float()
     share = fixed
+
     for _ in range(_WALKS):
         around = functional.pad(share[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
         total = torch.zeros_like(share)
         for weight, (down, right) in zip(weights, shifts, strict=True):
             total += weight * around[down : down + height, right : right + width]
         share = torch.where(seeds, fixed, total / weight_sum)
+
     return _without_holes(share.numpy() > 0.5, background.numpy())
 
 

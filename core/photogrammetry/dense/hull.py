@@ -80,6 +80,7 @@ def build_hull(views: list[DenseView], resolution: int, floor: bool) -> Task[Vox
     outlines = [_Outline(*each) for each in zip(cameras, distances, cut_sides, strict=True)]
     carving = _carve(rough, everywhere, outlines, floor)
     rough = yield from subtask(carving, 0.0, _ROUGH_SHARE)
+
     # A thin part may lie between the points, so points just outside count as well.
     occupied = np.argwhere(rough.values > -spacing)
     if not len(occupied):
@@ -127,6 +128,7 @@ def _distance_to(target: torch.Tensor) -> torch.Tensor:
             behind = best.narrow(axis, step, length - step)
             torch.minimum(behind, lower, out=behind)
         squared = best
+
     return squared.sqrt()
 
 
@@ -138,6 +140,7 @@ def _near_hull(rough: VoxelGrid, fine: VoxelGrid) -> NDArray[np.bool_]:
         positions = fine.origin[axis] + np.arange(fine.values.shape[axis]) * fine.spacing
         cells = np.round((positions - rough.origin[axis]) / rough.spacing).astype(int)
         lookups.append(cells.clip(0, near.shape[axis] - 1))
+
     found: NDArray[np.bool_] = near[np.ix_(*lookups)]
     return found
 
@@ -192,6 +195,7 @@ def _distance_in_view(
     camera = outline.camera
     distance = outline.distance
     pixels, depth = project(points, camera)
+
     # At the border the mask goes on beyond the image, as far as is known.
     size = pixels.new_tensor((camera.width, camera.height))
     in_image = (depth > 0) & (pixels >= 0).all(1) & (pixels <= size).all(1)
@@ -199,6 +203,7 @@ def _distance_in_view(
     beyond = torch.cat((pixels < 0, pixels > size), 1)
     is_open = (beyond & torch.tensor(outline.cut_sides)).any(1)
     is_known = (depth > 0) & ~is_open
+
     return in_pixels * depth / camera.intrinsics[0, 0], in_image, is_known
 
 

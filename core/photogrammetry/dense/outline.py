@@ -53,6 +53,7 @@ def outline_surface(solved: SolvedScene, settings: DenseSettings) -> Task[MeshAr
         views = yield from subtask(read_views(solved, settings), 0.0, _READ)
         cells = min(settings.resolution, _CELLS)
         hull = yield from subtask(build_hull(views.views, cells, views.floor), _READ, 1.0)
+
     _kept = _Kept(_key(solved, settings), views)
     return surface_nets(hull.values, origin=hull.origin, spacing=hull.spacing)
 

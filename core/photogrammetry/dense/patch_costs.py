@@ -87,6 +87,7 @@ class PatchMatcher:
             ]
         )
         projections = [_relative_projection(view.camera, source.camera) for source in sources]
+
         # Pixels of sources become -1..1 of the padded images.
         scale = np.array(((2 / width, 0, -1), (0, 2 / height, -1), (0, 0, 1)))
         self._matrix = torch.tensor(np.array([scale @ each[0] for each in projections])).float()
@@ -131,6 +132,7 @@ class PatchMatcher:
         limits = self._limits[:, :, None]
         outside = (z[:, 0] <= 0) | (base.abs() > 1).any(1) | (base > limits).any(1)
         cost = torch.where(outside, _WORST, 1 - correlation)
+
         return _mean_of_best(cost)
 
     def _correlate(self, values: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
@@ -143,6 +145,7 @@ class PatchMatcher:
         reference = self._variance[pixels]
         correlation = product * (variance * reference).rsqrt()
         plain = (variance < _MIN_VARIANCE) | (reference < _MIN_VARIANCE)
+
         return torch.where(plain, 0.0, correlation.clamp(-1, 1))
 
     def _prepare_windows(self, view: GrayView) -> None:

@@ -87,6 +87,7 @@ def match_patches(
                 raise Cancelled("Stopped")
             search.improve(_DECAY ** (number + 1.5 * level))
         state = search
+
     assert state is not None, "there is at least one level"
     return state.depth_map(), state.cost_image()
 
@@ -157,6 +158,7 @@ class PlaneSearch:
         rotation = torch.from_numpy(to_world).float()
         normal[place] = (rotation @ self._normals(torch.arange(len(self.matcher)))).T
         confidence = np.zeros((height, width), np.float32)
+
         return DepthMap(depth.numpy(), normal.numpy(), confidence)
 
     def cost_image(self) -> NDArray[np.float32]:
@@ -176,6 +178,7 @@ class PlaneSearch:
         padding = 5
         numbers = functional.pad(self._numbers(), (padding,) * 4, value=len(self.matcher))
         neighbors = []
+
         for direction in _DIRECTIONS:
             places = []
             for down, right in direction:
@@ -183,6 +186,7 @@ class PlaneSearch:
                 column = columns[pixels] + right + padding
                 places.append(numbers[row, column])
             neighbors.append(torch.stack(places))
+
         return pixels, neighbors
 
     def _numbers(self) -> torch.Tensor:
@@ -253,6 +257,7 @@ class PlaneSearch:
         rays = self.rays if pixels is None else self.rays[:, pixels]
         cosine = (normal * rays).sum(0)
         limit = -_STEEPEST * rays.norm(dim=0)
+
         # Normals turned too far away are leaned back along the ray.
         excess = (cosine - limit).clamp_min(0) / (rays * rays).sum(0)
         normal = normal - rays * excess
@@ -260,6 +265,7 @@ class PlaneSearch:
         slope = inverse / cosine
         along_u = slope * normal[0] / self.camera.intrinsics[0, 0]
         along_v = slope * normal[1] / self.camera.intrinsics[1, 1]
+
         return torch.stack((inverse, along_u, along_v))
 
 
@@ -284,6 +290,7 @@ def inverse_depth_range(
     step = float(depths[1] - depths[0])
     first = torch.where(missed, nearest, first - step)
     last = torch.where(missed, farthest, last + step)
+
     return 1 / last, 1 / first.clamp_min(nearest / 2)
 
 
@@ -320,6 +327,7 @@ def _depths_inside(
         hit = inside[cell[:, 0], cell[:, 1], cell[:, 2]] & in_grid
         first = torch.where(hit & (first == torch.inf), depth, first)
         last = torch.where(hit, depth, last)
+
     return first, last
 
 

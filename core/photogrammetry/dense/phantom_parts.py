@@ -56,6 +56,7 @@ def remove_phantom_parts(
             is_kept[part] = True
             for view_covered, own in zip(covered, part_cells, strict=True):
                 view_covered[own] = True
+
     if is_kept.all():
         return mesh
     return submesh(mesh, is_kept[component[mesh.faces[:, 0]]])

@@ -75,6 +75,7 @@ def surface_of_views(views: ObjectViews, settings: DenseSettings = _DEFAULTS) ->
             f"The object is visible in {len(views.views)} photographs only: "
             f"{_LEAST_VIEWS} are needed"
         )
+
     with single_threaded():
         hull, field, maps, notes = yield from _measure(views, settings)
         yield Progress(_STAGES["field"], "Surface")
@@ -86,6 +87,7 @@ def surface_of_views(views: ObjectViews, settings: DenseSettings = _DEFAULTS) ->
         mesh = remove_phantom_parts(mesh, views.views, confidence > _MEASURED)
         coloring = _finish_mesh(mesh, views, field.spacing)
         mesh = yield from subtask(coloring, _STAGES["field"], 1.0, "Colors")
+
     return DenseShape(mesh=mesh, cloud=cloud, field=field, hull=hull_mesh, notes=notes)
 
 
@@ -134,12 +136,14 @@ def _finish_mesh(mesh: MeshArrays, views: ObjectViews, spacing: float) -> Task[M
     images = [_as_view(view) for view in views.views]
     photographs = views.photographs
     factors = yield from subtask(even_exposures(mesh, images, spacing), 0.0, _EVENED)
+
     if factors is not None:
         yield Progress(_EVENED, "Exposure")
         images = [apply_factor(*pair) for pair in zip(images, factors, strict=True)]
         # Views that were made without photographs have none to correct.
         pairs = zip(photographs, factors, strict=False)
         photographs = [apply_to_photograph(*pair) for pair in pairs]
+
     coloring = vertex_colors_from_views(mesh, images, spacing)
     colors = yield from subtask(coloring, _EVENED, 1.0)
     return replace(mesh, colors=colors, views=tuple(photographs))
@@ -171,6 +175,7 @@ def _confidence(
         for axis in range(3):
             grid = grid + np.roll(grid, 1, axis) + np.roll(grid, -1, axis)
         sums.append(grid[vertex_cells])
+
     point_count, view_sum = sums
 
     view_count = view_sum / np.maximum(point_count, 1)

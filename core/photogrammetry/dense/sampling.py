@@ -15,6 +15,7 @@ def project(points: torch.Tensor, camera: Camera) -> tuple[torch.Tensor, torch.T
     from_world = torch.from_numpy(camera.from_world).to(points)
     local = points @ from_world[:3, :3].T + from_world[:3, 3]
     depth = local[:, 2]
+
     # Points behind the camera keep their sign; its plane is kept away from.
     safe = torch.where(depth.abs() < 1e-9, 1e-9, depth)
     intrinsics = torch.from_numpy(camera.intrinsics).to(points)

@@ -52,6 +52,7 @@ def read_views(solved: SolvedScene, settings: DenseSettings) -> Task[ObjectViews
     views: list[DenseView] = []
     kept: list[SourceView] = []
     unmasked: list[tuple[SolvedPhotograph, NDArray[np.float32]]] = []
+
     for index, photograph in enumerate(solved.photographs):
         yield Progress(0.5 * index / count, f"Outlines {index + 1}/{count}")
         image = image_files.read_image(photograph.path, _DECODED_SIDE)
@@ -69,6 +70,7 @@ def read_views(solved: SolvedScene, settings: DenseSettings) -> Task[ObjectViews
         notes = yield from subtask(finding, 0.5, 1.0)
     elif unmasked:
         notes = (f"{len(unmasked)} photographs without an outline were not used for the surface",)
+
     return ObjectViews(views, kept, solved.floor_found, notes)
 
 
@@ -86,11 +88,13 @@ def _views_by_geometry(
         photograph.camera.resized(image.shape[1], image.shape[0]) for photograph, image in unmasked
     ]
     masks = yield from subtask(find_masks(images, cameras, solved), 0.0, _FOUND)
+
     for index, ((photograph, _), mask) in enumerate(zip(unmasked, masks, strict=True)):
         yield Progress(_FOUND + (1 - _FOUND) * index / len(masks), f"Reading {index + 1}")
         image = image_files.read_image(photograph.path, _DECODED_SIDE)
         image[..., 3] = _enlarged(mask, image.shape[0], image.shape[1])
         _add_view(photograph, image, settings, views, kept)
+
     if solved.floor_found:
         return ("The object was cut out by what stands on the floor",)
     return ("The object was cut out by what has depth in the middle of the cameras",)

@@ -62,6 +62,7 @@ def crop_view(
     last_row = bool(rows[-1] == height - 1)
     last_column = bool(columns[-1] == width - 1)
     cut_sides = (bool(columns[0] == 0), bool(rows[0] == 0), last_column, last_row)
+
     return DenseView(
         color=values[..., :3].astype(np.float32),
         mask=mask.astype(np.float32),
@@ -81,6 +82,7 @@ def block_mean(image: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
         padded.shape[0] // factor, factor, padded.shape[1] // factor, factor, channels
     )
     mean: NDArray[np.float32] = blocks.mean((1, 3))
+
     return mean
 
 
@@ -134,4 +136,5 @@ def _sources_of(
             same = sum(baselines[other] @ baselines[each] > _SAME_DIRECTION for each in chosen)
             costs.append(penalty[other] + _PENALTY * same)
         chosen.append(int(left.pop(int(np.argmin(costs)))))
+
     return chosen

@@ -73,6 +73,7 @@ def locate_cameras(path: Path) -> Path:
         if images is None:
             raise CameraFileError(f"{path.parent} lacks cameras or images of the model")
         return images
+
     return path
 
 
@@ -113,6 +114,7 @@ def read_cameras(
     notes = [f"Cameras are those of {model.program}, and {check}", *placed.notes]
     if not scene.floor_found:
         notes.append("No floor was found: up is as the photographs were held")
+
     return replace(
         scene,
         left_out=placed.left_out,
@@ -155,6 +157,7 @@ def write_cameras(path: Path, scene: SolvedScene, size: float = 1.0) -> int:
     names = distinct_names([photograph.path for photograph in scene.photographs])
     cameras = []
     paths = []
+
     for name, photograph in zip(names, scene.photographs, strict=True):
         camera = stored_camera(photograph)
         if camera is None or camera.orthographic:
@@ -165,6 +168,7 @@ def write_cameras(path: Path, scene: SolvedScene, size: float = 1.0) -> int:
         lens = Lens(size_in_pixels, (fx, fy), (cx, cy), "brown", photograph.distortion)
         cameras.append(FileCamera(name, camera.to_world, lens))
         paths.append(photograph.path)
+
     if not cameras:
         raise OutputError("There is no camera with perspective to write")
 
@@ -173,6 +177,7 @@ def write_cameras(path: Path, scene: SolvedScene, size: float = 1.0) -> int:
         write_transforms(path, cameras, paths, cloud)
     else:
         write_colmap(path, cameras, cloud)
+
     return len(cameras)
 
 

@@ -70,6 +70,7 @@ def write_colmap(folder: Path, cameras: Iterable[FileCamera], cloud: SparseCloud
         entry = LensEntry.of_lens(camera.lens)
         number = lenses.setdefault(entry, len(lenses) + 1)
         images.append(ImageEntry(camera.name, camera.to_world, number))
+
     numbered = {number: entry for entry, number in lenses.items()}
     table = PointTable(
         points=cloud.points.astype(np.float64),
@@ -78,6 +79,7 @@ def write_colmap(folder: Path, cameras: Iterable[FileCamera], cloud: SparseCloud
         error=cloud.error.astype(np.float64),
     )
     model = folder / "sparse" / "0"
+
     for suffix, writer in ((".bin", colmap_binary), (".txt", colmap_text)):
         write_bytes(model / f"cameras{suffix}", writer.encode_lenses(numbered))
         write_bytes(model / f"images{suffix}", writer.encode_images(images))

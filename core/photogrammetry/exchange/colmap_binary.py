@@ -35,6 +35,7 @@ def read_lenses(path: Path) -> dict[int, Lens]:
             count = LENS_MODELS[model].count if model in LENS_MODELS else 0
             parameters = file.unpack(struct.Struct(f"<{count}d"))
             lenses[number] = LensEntry(model, width, height, parameters).to_lens()
+
     return lenses
 
 
@@ -53,6 +54,7 @@ def read_images(path: Path, lens_numbers: Collection[int]) -> list[ImageEntry]:
             images.append(ImageEntry.from_numbers(numbers, file.text(), lens_number))
             # What the image shows is not needed.
             file.skip(_read_count(file, _OBSERVATION_BYTES) * _OBSERVATION_BYTES)
+
     return images
 
 
@@ -72,6 +74,7 @@ def read_points(path: Path) -> PointTable:
             file.require(track_length * _TRACK_BYTES)
             file.skip(track_length * _TRACK_BYTES)
             rows.append((*values, track_length))
+
     table = np.array(rows, np.float64).reshape(-1, 8)
     return PointTable(
         points=table[:, :3],

@@ -82,6 +82,7 @@ class LensEntry:
                 f"cameras of the model {self.model[:40]} are not read: undistort the photographs "
                 "(\"colmap image_undistorter\"), and read the model that comes with them"
             )
+
         model = LENS_MODELS[self.model]
         if len(self.parameters) != model.count:
             raise ValueError(f"{self.model} has {model.count} parameters")
@@ -94,6 +95,7 @@ class LensEntry:
             kind=model.kind,
             coefficients=self.parameters[model.focal_count + 2 :],
         )
+
         return checked_lens(lens)
 
 

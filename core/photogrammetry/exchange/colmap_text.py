@@ -45,6 +45,7 @@ def read_images(path: Path, lens_numbers: Collection[int]) -> list[ImageEntry]:
             images.append(image)
             # The next line, which may be empty, lists what the image shows.
             next(lines, "")
+
     return images
 
 
@@ -64,6 +65,7 @@ def read_points(path: Path) -> PointTable:
                 raise ValueError(f"there are more than {MOST_POINTS:,} points")
             track_length = (len(values) - _POINT_COLUMNS) // 2
             rows.append((*map(float, values[1:_POINT_COLUMNS]), track_length))
+
     table = np.array(rows, np.float64).reshape(-1, 8)
     return PointTable(
         points=table[:, :3],

@@ -95,6 +95,7 @@ def to_radial(lens: Lens) -> RadialLens:
     stretch = 1 + growth
     center = (lens.center[0] + shift_x, lens.center[1] + shift_y)
     scaled_focal = (lens.focal[0] * stretch, lens.focal[1] * stretch)
+
     return RadialLens(_intrinsics(scaled_focal, center), (k1 / stretch, k2 / stretch), float(error))
 
 
@@ -122,6 +123,7 @@ def _samples(lens: Lens) -> NDArray[np.float64]:
     grows = np.diff(along, axis=1, prepend=0.0) > 0
     kept = np.logical_and.accumulate(in_image & grows, axis=1)
     samples: NDArray[np.float64] = ideal[kept]
+
     return samples
 
 
@@ -135,6 +137,7 @@ def _distort_brown(
     radial = (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
     shown_x = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
     shown_y = y * radial + 2 * p2 * x * y + p1 * (r2 + 2 * y * y)
+
     return np.stack((shown_x, shown_y), axis=-1)
 
 

@@ -58,12 +58,15 @@ def read_meshroom(path: Path) -> FileModel:
             _key(entry, "poseId"): _read_pose(entry) for entry in fields.sections("poses", True)
         }
         cameras = []
+
         for view in fields.sections("views", True):
+            # Views without a pose were not solved; rigs have one pose for several cameras.
             pose = poses.get(_key(view, "poseId"))
             lens = lenses.get(_key(view, "intrinsicId"))
             if pose is not None and lens is not None and "rigId" not in view.data:
                 name = checked_name(view.text("path"))
                 cameras.append(FileCamera(name, pose, checked_lens(_read_lens(lens, version))))
+
         if not cameras:
             raise ValueError("no view has a pose: use the cameras.sfm of StructureFromMotion")
         return FileModel("Meshroom", tuple(cameras), _read_cloud(fields))
@@ -90,6 +93,7 @@ def _read_lens(entry: Fields, version: _Version) -> Lens:
     for place, value in zip(places, values, strict=False):
         coefficients[place] = value
     count = 4 if kind == "fisheye" else _COEFFICIENTS
+
     return Lens(
         size=(round(width), round(height)),
         focal=_read_focal(entry, version, width),
@@ -108,11 +112,13 @@ def _distortion_kind(entry: Fields) -> tuple[str, tuple[int, ...]]:
     camera_type = entry.text("type", "").lower()
     name = entry.text("distortionType", camera_type).lower()
     is_pinhole = camera_type == "pinhole" or camera_type in _KINDS
+
     if not is_pinhole or name not in _KINDS:
         raise ValueError(
             f"lenses of the kind {camera_type} {name} are not read: undistort the photographs "
             "(node PrepareDenseScene)"
         )
+
     return _KINDS[name]
 
 
@@ -125,6 +131,7 @@ def _read_focal(entry: Fields, version: _Version, width: float) -> tuple[float, 
             return first, second
         focal = _number(entry, "pxFocalLength")
         return focal, focal
+
     sensor = _number(entry, "sensorWidth") if "sensorWidth" in entry.data else 36.0
     focal = _number(entry, "focalLength") / sensor * width
     ratio = _number(entry, "pixelRatio") if "pixelRatio" in entry.data else 1.0

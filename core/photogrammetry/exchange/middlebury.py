@@ -32,6 +32,7 @@ def read_middlebury(path: Path) -> FileModel:
                 cameras.append(_read_camera(line.split()))
         if not cameras or len(cameras) != count:
             raise ValueError(f"there are {len(cameras)} cameras, but the first line says {count}")
+
     return FileModel("Middlebury", tuple(cameras))
 
 
@@ -50,4 +51,5 @@ def _read_camera(words: list[str]) -> FileCamera:
         center=(float(intrinsics[0, 2]), float(intrinsics[1, 2])),
     )
     pose = pose_from_opencv(numbers[9:18].reshape(3, 3), numbers[18:])
+
     return FileCamera(checked_name(words[0]), pose, checked_lens(lens))

@@ -48,6 +48,7 @@ class OutlinedPhotographs:
                 is_shown, is_inside = _in_mask(photograph, mask, points)
                 seen += is_shown
                 inside += is_inside
+
         share: NDArray[np.float64] = np.where(seen > 0, inside / np.maximum(seen, 1), np.nan)
         return share
 
@@ -66,11 +67,13 @@ def compare_outlines(placed: PlacedPhotographs) -> Task[OutlinedPhotographs]:
         return outlined
     masks = [mask for mask in outlined.masks if mask is not None]
     check = check_outlines([photographs[place].camera for place in masked], masks)
+
     if not check.accepted:
         raise CameraFileError(
             f"The cameras do not agree with the object's outlines (less than {AGREEMENT:.0%}): "
             "choose those of these photographs, as they are stored, or turn Check Outlines off"
         )
+
     reason = "The object's outline in it does not agree with the others"
     dropped = {
         masked[place]: LeftOut(photographs[masked[place]].path, reason) for place in check.dropped
@@ -83,6 +86,7 @@ def _read_outlines(placed: PlacedPhotographs) -> Task[OutlinedPhotographs]:
     masks: list[Mask | None] = []
     unreadable = {}
     count = len(placed.photographs)
+
     for index, photograph in enumerate(placed.photographs):
         yield Progress(index / count, f"Outlines {index + 1}/{count}")
         mask = None
@@ -95,6 +99,7 @@ def _read_outlines(placed: PlacedPhotographs) -> Task[OutlinedPhotographs]:
             reason = failure_reason(error)
             unreadable[index] = LeftOut(photograph.path, reason, unreadable=True)
         masks.append(mask)
+
     if len(unreadable) == count:
         raise CameraFileError(f"No photograph can be read: {unreadable[0].reason}")
     return _without(placed, masks, unreadable)
@@ -124,4 +129,5 @@ def _in_mask(
     shown = (depth > 0) & (pixels >= 0).all(1) & (pixels < (camera.width, camera.height)).all(1)
     inside = np.zeros(len(points), bool)
     inside[shown] = sample_mask(mask, pixels[shown])
+
     return shown, inside

@@ -61,12 +61,14 @@ def place_photographs(
     left_out = []
     lens_error = 0.0
     guessed = []
+
     for index, path in enumerate(paths):
         yield Progress(index / len(paths), f"Photographs {index + 1}/{len(paths)}")
         camera = cameras.get(path)
         if camera is None:
             left_out.append(LeftOut(path, f"It has no camera in {source}"))
             continue
+
         try:
             placed = _place(camera, path)
         except DependencyError:
@@ -77,6 +79,7 @@ def place_photographs(
         except Exception as error:  # whatever is wrong with one, the others are used
             left_out.append(LeftOut(path, failure_reason(error), unreadable=True))
             continue
+
         if placed.guessed_turn:
             guessed.append(len(solved))
         solved.append(placed.photograph)
@@ -105,6 +108,7 @@ def _agree_on_up(solved: list[SolvedPhotograph], guessed: list[int]) -> None:
     heights = ups @ axis
     if (heights > 0).mean() < 0.5:
         heights = -heights
+
     for place, height in zip(guessed, heights, strict=True):
         if height < 0:
             camera = turn_camera(solved[place].camera, 2)
@@ -137,6 +141,7 @@ def match_names(
         best = [
             camera for camera, score in zip(candidates, scores, strict=True) if score == max(scores)
         ]
+
         if len(best) > 1:
             raise CameraFileError(
                 f"{path.name} may be {best[0].name} or {best[1].name} of {source}: give the "
@@ -150,12 +155,14 @@ def match_names(
                     "photographs different names"
                 )
             matched[path] = best[0]
+
     if not matched:
         names = ", ".join(camera.name for camera in cameras[:_SHOWN_NAMES])
         raise CameraFileError(
             f"No photograph is called as a camera in {source}, which has {names}: choose the "
             "folder of the photographs that it was made from"
         )
+
     return matched
 
 
@@ -179,15 +186,18 @@ def _place(camera: FileCamera, path: Path) -> _Placed:
     lens = to_radial(camera.lens)
     longest = max(photograph.width, photograph.height)
     error = lens.error * longest / max(*camera.lens.size, 1)
+
     if error > _MOST_LENS_ERROR * longest:
         raise ValueError(
             f"Its lens cannot be described by two coefficients (wrong by {error:.0f} pixels): "
             "undistort the photographs, and read the cameras of the result"
         )
+
     frame = _image_frame(camera.lens.size, lens, photograph)
     own = Camera(camera.to_world, lens.intrinsics, *frame.size)
     own = turn_camera(own, frame.turns).resized(photograph.width, photograph.height)
     solved = SolvedPhotograph(path, own, lens.distortion, photograph.turned, photograph.mask)
+
     return _Placed(solved, error, frame.is_guessed)
 
 
@@ -217,6 +227,7 @@ def _image_frame(size: tuple[int, int], lens: RadialLens, photograph: Photograph
     turns = _TURNS[orientation]
     upright = (photograph.width, photograph.height)
     stored = upright[::-1] if turns % 2 else upright
+
     if size == (0, 0):
         if _lies_turned(lens, stored):
             return _ImageFrame(stored[::-1], turns + 1, is_guessed=True)
@@ -251,6 +262,7 @@ def turn_camera(camera: Camera, turns: int) -> Camera:
             width=camera.height,
             height=camera.width,
         )
+
     return camera
 
 

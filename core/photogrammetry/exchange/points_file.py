@@ -59,10 +59,12 @@ def read_points(path: Path) -> SparseCloud | None:
         body = data[end.end() :]
         if not count:
             return None
+
         if form == "ascii":
             table = _read_ascii(body, count, layout)
         else:
             table = np.frombuffer(body, layout, count)
+
         points = _columns(table, ("x", "y", "z"))
         colors = np.full((len(points), 3), 128, np.uint8)
         if "red" in (layout.names or ()):
@@ -88,6 +90,7 @@ def _read_header(text: str) -> tuple[str, int, np.dtype[np.void]]:
     form = ""
     count = -1
     columns: list[tuple[str, str]] = []
+
     for line in text.splitlines()[1:]:
         words = line.split()
         match words:
@@ -103,6 +106,7 @@ def _read_header(text: str) -> tuple[str, int, np.dtype[np.void]]:
                 columns.append((name, _TYPES[kind]))
             case ["property", *_]:
                 raise ValueError("its vertices have lists")
+
     if form not in _FORMATS or count < 0:
         raise ValueError(f"it is none of {', '.join(_FORMATS)}")
     return form, count, np.dtype(columns)

@@ -88,6 +88,7 @@ def rotation_of_quaternion(quaternion: NDArray[np.float64]) -> NDArray[np.float6
     if not 1e-6 < length < 1e6:
         raise ValueError("the quaternion is no rotation")
     w, x, y, z = (quaternion / length).tolist()
+
     return np.array(
         (
             (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
@@ -139,6 +140,7 @@ def make_cloud(
     count = int(kept.sum())
     lengths = np.zeros(count) if track_length is None else track_length[kept]
     errors = np.zeros(count) if error is None else np.nan_to_num(error[kept]).clip(0, _FARTHEST)
+
     return SparseCloud(
         points=points[kept].astype(np.float32),
         colors=(colors[kept] / 255).astype(np.float32),

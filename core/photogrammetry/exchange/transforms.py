@@ -40,6 +40,7 @@ def read_transforms(path: Path) -> FileModel:
     """
     data = read_json(path)
     with report_damage(path):
+        # Values for all frames, each of which may have its own.
         shared = Fields(data)
         frames = shared.sections("frames", required=True)
         if not frames:
@@ -49,6 +50,7 @@ def read_transforms(path: Path) -> FileModel:
         )
         points_name = shared.text("ply_file_path", "")
 
+    # Points are a bonus: a file that is not there is no error.
     points_file = path.parent / points_name
     has_points = bool(points_name) and points_file.is_file()
     cloud = read_points(points_file) if has_points else None
@@ -74,6 +76,7 @@ def write_transforms(
         points_file = path.with_name(f"{path.stem}_{_POINTS_NAME}")
         write_points(points_file, cloud)
         content["ply_file_path"] = points_file.name
+
     frames: list[dict[str, Any]] = [
         {
             "file_path": _relative_path(photograph, path.parent),
@@ -89,6 +92,7 @@ def write_transforms(
     else:
         for frame, lens in zip(frames, lenses, strict=True):
             frame.update(lens)
+
     write_json(path, {**content, "frames": frames})
 
 
@@ -106,6 +110,8 @@ def _read_frame(shared: Fields, frame: Fields, number: int, folder: Path) -> Fil
         name = checked_name(frame.text("file_path"))
         if "w" not in entries or "h" not in entries:
             entries["w"], entries["h"] = _image_size(folder / name)
+
+        # The last row is always the same, and sometimes left out.
         matrix = frame.get("transform_matrix")
         rows = len(matrix) if isinstance(matrix, list) else 0
         pose = checked_pose(frame.numbers("transform_matrix", (4 if rows == 4 else 3, 4)))
@@ -135,9 +141,11 @@ def _read_lens(entries: Mapping[str, Any]) -> Lens:
         if "camera_angle_y" in entries:
             focal_y = _focal_of_angle(_number(entries, "camera_angle_y"), height)
 
+    # The coefficients of the kind of lens.
     names = _FISHEYE if is_fisheye else _BROWN
     if not is_fisheye and _number(entries, "k4", 0):
         raise ValueError("k4 of a lens that is no fisheye is not read")
+
     return Lens(
         size=(round(width), round(height)),
         focal=(focal_x, focal_y),

@@ -59,12 +59,14 @@ def triangulate_points(
         yield Progress(_MATCHES, "Points")
         cloud = _triangulate(database, photographs, cameras)
         agreement = _agreement(database, cloud)
+
     if agreement is not None and agreement < _LEAST_AGREEMENT:
         raise CameraFileError(
             f"The cameras do not fit the photographs: only {agreement:.0%} of what these have in "
             "common agrees with the cameras. Choose those of the same photographs, as they are "
             "stored"
         )
+
     return cloud, agreement
 
 
@@ -92,6 +94,7 @@ def _write_reduced(
         with report_write_errors(path):
             Image.fromarray(color).save(path, compress_level=1)
         sizes.append((color.shape[1], color.shape[0]))
+
     return sizes
 
 
@@ -127,6 +130,7 @@ def _set_cameras(
             )
             opened.update_camera(camera)
             cameras.append(camera)
+
     return cameras
 
 

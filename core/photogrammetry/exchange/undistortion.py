@@ -76,6 +76,7 @@ def _write_undistorted(path: Path, photograph: SolvedPhotograph) -> SolvedPhotog
         band = _ideal_band(image, (shown, camera), photograph.distortion, top)
         rows.append(to_bytes(band))
     write_bytes(path, _encode(np.concatenate(rows), path.suffix.lower()))
+
     return SolvedPhotograph(path, camera)
 
 
@@ -90,6 +91,7 @@ def _encode(pixels: NDArray[np.uint8], suffix: str) -> bytes:
         Image.fromarray(pixels[..., :3]).save(buffer, "PNG")
     else:
         Image.fromarray(pixels).save(buffer, "PNG")
+
     return buffer.getvalue()
 
 
@@ -115,6 +117,7 @@ def _ideal_band(
     unzoomed = rays * shown.intrinsics.diagonal()[:2] + shown.intrinsics[:2, 2]
     values = sample_bilinear(image, distort_pixels(shown, distortion, unzoomed))
     band: NDArray[np.float64] = values.reshape(count, ideal.width, 4)
+
     return band
 
 
@@ -127,11 +130,13 @@ def _without_border(camera: Camera, distortion: tuple[float, float]) -> Camera:
     border = np.concatenate([np.stack(side, axis=1) for side in corners]) * size
     center = camera.intrinsics[:2, 2]
     zoom = 1.0
+
     while zoom < _MOST_ZOOM:
         pixels = distort_pixels(camera, distortion, (border - center) / zoom + center)
         if ((pixels >= -0.5) & (pixels <= size + 0.5)).all():
             break
         zoom += _ZOOM_STEP
+
     intrinsics = camera.intrinsics.copy()
     intrinsics[:2, :2] *= zoom
     return replace(camera, intrinsics=intrinsics)

@@ -36,6 +36,7 @@ def find_points(
         cloud, agreement = yield from triangulate_points(photographs, max_side)
     except DependencyError as error:
         return empty_cloud(), f"were not checked: there are no points. {error}"
+
     if agreement is None:
         return cloud, "were not checked: the photographs have too little pattern"
     return cloud, f"agree with {agreement:.0%} of the photographs' matches"
@@ -62,6 +63,7 @@ def place_in_world(
         for each in photographs
     )
     moved_cloud = replace(cloud, points=frame.apply(cloud.points).astype(np.float32))
+
     return SolvedScene(moved, moved_cloud, floor_found=frame.floor_found)
 
 

@@ -96,6 +96,7 @@ def accept_model(
             "order in which they were taken around the object, stand it on something patterned, "
             "such as a newspaper, or turn Check Outlines off"
         )
+
     return accepted
 
 
@@ -122,6 +123,7 @@ def _model_in_order(
         least = folded.count
     ordered = None
     begin = 0.0
+
     for reach in ambiguity.REACHES:
         distant = ambiguity.pairs_out_of_order(pairs, len(photos.photographs), reach)
         matching.drop_pairs(database, distant)
@@ -133,6 +135,7 @@ def _model_in_order(
             ordered = None
         if ordered and not _is_folded(ordered, photos):
             return ordered
+
     return folded if ordered else None
 
 
@@ -207,12 +210,14 @@ def _largest_model(
     names = [photograph.path.name for photograph in photos.photographs]
     advice = walk_order.describe_gaps(walk_order.find_gaps(pairs, total), names)
     newspaper = "Stand the object on something patterned, such as a newspaper"
+
     if features < FEW_FEATURES:
         advice = f"they show too little pattern ({features} features each). {newspaper}"
     elif not pairs:
         advice = f"no two of them show the same pattern. {newspaper}"
     elif not advice:
         advice = "take more photographs, about 20 degrees apart"
+
     raise ImageError(f"The cameras of {total} photographs cannot be solved: {advice}")
 
 
@@ -255,6 +260,7 @@ def _check_models(models: list[Model], photos: PhotoSet) -> Accepted | None:
     if not check.accepted:
         return None
     dropped = tuple(model.indices[masked[place]] for place in check.dropped)
+
     return Accepted(model, _other_groups(models), dropped, float(check.agreement.min()))
 
 

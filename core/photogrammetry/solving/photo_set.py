@@ -67,6 +67,7 @@ def read_photographs(
         photos.masks.append(reduced.mask)
         photos.plain.append(reduced.plain)
         photos.sharpness.append(reduced.sharpness)
+
     names = _without_blurred(names, photos)
     if len(names) < LEAST_PHOTOGRAPHS:
         reasons = "; ".join(entry.reason for entry in photos.left_out[:3])
@@ -87,4 +88,5 @@ def _without_blurred(names: list[str], photos: PhotoSet) -> list[str]:
     photos.masks = [photos.masks[index] for index in sharp]
     photos.plain = [photos.plain[index] for index in sharp]
     photos.sharpness = [photos.sharpness[index] for index in sharp]
+
     return [names[index] for index in sharp]

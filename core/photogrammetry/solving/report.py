@@ -23,6 +23,7 @@ def describe_cameras(accepted: Accepted, photos: PhotoSet, pairs: list[PairInlie
         notes.append("Photographs were joined by the object alone: it was moved between them")
     if accepted.agreement is None:
         notes.append("Outlines were not compared: look whether the cameras stand as you took them")
+
     if accepted.model.explained < _DOUBTFUL:
         notes.append(
             f"Only {accepted.model.explained:.0%} of the matches agree with the cameras, which may "
@@ -39,6 +40,7 @@ def describe_cameras(accepted: Accepted, photos: PhotoSet, pairs: list[PairInlie
         has_gaps = bool(accepted.others) or is_broken([accepted.model], count)
         if has_gaps and not neighbor_matching.is_available():
             notes.append(neighbor_matching.install_advice())
+
     return notes
 
 
@@ -60,6 +62,7 @@ def explain_left_out(
             name = photos.photographs[best].path.name
             reason = reason or _match_reason(int(counts[index, best]), name)
             entries.append(LeftOut(photograph.path, reason))
+
     return entries
 
 
@@ -71,11 +74,13 @@ def _doubt(index: int, solved: list[int], accepted: Accepted, photos: PhotoSet) 
     if photos.sharpness[index] < _BLURRED * sharpness:
         return BLURRED_REASON
     group = next((group for group in accepted.others if index in group), ())
+
     if group:
         count = len(group) - 1
         return (
             f"It fits with {count} others that do not fit with the rest: take one or two in between"
         )
+
     return ""
 
 

@@ -84,6 +84,7 @@ def _shaft(radius: float, height: float, taper: float, swell: float, flutes: int
         y = radii * np.sin(turn)
         z = np.full(len(turn), level * height)
         rings.append(np.c_[x, y, z])
+
     return ring_mesh(np.array(rings))
 
 
@@ -97,6 +98,7 @@ def _capital(rng: Rng, radius: float, top: float, stone: PartMaterial) -> list[P
         (radius * (spread if kind else 1.1), tall * 0.7),
         (radius * spread, tall),
     ]
+
     parts = [
         make_part("capital", translate_mesh(lathe_solid(profile, 32), (0, 0, top - 0.01)), stone)
     ]
@@ -105,6 +107,7 @@ def _capital(rng: Rng, radius: float, top: float, stone: PartMaterial) -> list[P
     parts.append(
         make_part("slab", make_box((side, side, slab), (0, 0, top + tall + slab / 2 - 0.02)), stone)
     )
+
     if kind == 2:
         for x in (-1, 1):
             scroll = align_to_axis(make_cylinder(tall * 0.6, side * 0.98, sides=20), "y")
@@ -115,6 +118,7 @@ def _capital(rng: Rng, radius: float, top: float, stone: PartMaterial) -> list[P
                     stone,
                 )
             )
+
     if rng.random() < 0.25:
         ball = radius * rng.uniform(0.6, 1.1)
         center = (0, 0, top + tall + slab + ball * 0.8)
@@ -123,6 +127,7 @@ def _capital(rng: Rng, radius: float, top: float, stone: PartMaterial) -> list[P
                 "ball", make_ellipsoid((ball, ball, ball), center, rings=12), any_material(rng)
             )
         )
+
     return parts
 
 
@@ -136,6 +141,7 @@ def gateway(rng: Rng) -> list[Part]:
     leaf_look = (wood_material, metal_material, any_material)[rng.integers(0, 3)](rng)
     half = (width + post) / 2
     parts = []
+
     for side in (-1, 1):
         parts.append(
             make_part("post", make_box((post, depth, height), (side * half, 0, height / 2)), stone)
@@ -148,6 +154,7 @@ def gateway(rng: Rng) -> list[Part]:
     opening = rng.uniform(0, 80) * (rng.random() < 0.5)
     own_width = width / leaves * 0.97
     leaf = _gate_leaf(rng, own_width, height * rng.uniform(0.75, 0.95), depth * 0.4)
+
     for side in (1, -1)[:leaves]:
         for label, mesh in leaf:
             hung = rotate_mesh(mesh, "z", -opening)
@@ -157,6 +164,7 @@ def gateway(rng: Rng) -> list[Part]:
             parts.append(
                 make_part(label, translate_mesh(hung, (-side * width / 2, 0, 0.02)), leaf_look)
             )
+
     return parts
 
 
@@ -167,6 +175,7 @@ def _gate_top(
     half, height = size
     parts = []
     above = int(rng.integers(0, 4))  # nothing, a lintel, an arch, balls on the posts
+
     if above == 1:
         over = rng.uniform(1.0, 1.25)
         lintel = make_box(
@@ -191,6 +200,7 @@ def _gate_top(
             parts.append(
                 make_part("ball", make_ellipsoid((ball, ball, ball), center, rings=10), stone)
             )
+
     return parts
 
 

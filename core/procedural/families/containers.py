@@ -57,6 +57,7 @@ def barrel(rng: Rng) -> list[Part]:
     hoop_width = rng.uniform(0.03, 0.09)
     hoop_thickness = rng.uniform(0.008, 0.03)
     hoop_count = int(rng.integers(2, 6))
+
     for level in np.linspace(rng.uniform(0.06, 0.2), 0.94, hoop_count):
         outer = float(np.interp(level, levels, radii)) + hoop_thickness
         ring = annulus_plate(
@@ -96,6 +97,7 @@ def _lying_barrel(
         lying.append(
             make_part("cradle", make_box(size, (0, -share * height, -radius * 1.05)), cradle)
         )
+
     return lying
 
 
@@ -115,6 +117,7 @@ def crate(rng: Rng) -> list[Part]:
     gap = rng.uniform(0.02, 0.3)
     thickness = rng.uniform(0.02, 0.05)
     board_height = height / count * (1 - gap) * 0.98
+
     for level in (np.arange(count) + 0.5) / count - 0.5:
         z = level * height
         for side in (-1, 1):
@@ -144,6 +147,7 @@ def crate(rng: Rng) -> list[Part]:
                 "lid", make_box((width * 0.98, depth * 0.98, thickness), (0, 0, z)), board_look
             )
         )
+
     return parts + _braces(rng, size, beam, frame_look)
 
 
@@ -160,6 +164,7 @@ def _crate_frame(size: NDArray[np.float64], beam: float, look: PartMaterial) -> 
                 parts.append(
                     make_part("frame", make_box(lengths, np.insert(center, axis, 0.0)), look)
                 )
+
     return parts
 
 
@@ -170,10 +175,12 @@ def _braces(rng: Rng, size: NDArray[np.float64], beam: float, look: PartMaterial
     tilts = ((), (1,), (1, -1), ())[kind]
     broad = beam * rng.uniform(0.6, 1.1)
     parts = []
+
     for turn in range(4):
         width = size[turn % 2]
         depth = size[1 - turn % 2]
         meshes = []
+
         for tilt in tilts:
             inner = np.array((width, size[2])) - beam
             angle = float(np.degrees(np.arctan2(inner[1], inner[0])))
@@ -181,11 +188,13 @@ def _braces(rng: Rng, size: NDArray[np.float64], beam: float, look: PartMaterial
             meshes.append(
                 rotate_mesh(make_box((length, beam * depth_share, broad)), "y", tilt * angle)
             )
+
         if kind == 3:
             meshes.append(make_box((broad, beam * depth_share, size[2] - beam)))
         for mesh in meshes:
             at_side = translate_mesh(mesh, (0, -(depth - beam * 0.6) / 2, 0))
             parts.append(make_part("brace", rotate_mesh(at_side, "z", 90 * turn), look))
+
     return parts
 
 
@@ -220,6 +229,7 @@ def treasure_chest(rng: Rng) -> list[Part]:
     relief = rng.uniform(0.012, 0.03)
     band_count = int(rng.integers(2, 5))
     outermost = (width - band_width) / 2 + 2 * over  # not flush with the ends
+
     for x in np.linspace(-outermost, outermost, band_count):
         band = _vault(band_width, depth + 2 * relief, lid_rise + relief)
         lid.append(make_part("band", translate_mesh(band, (x, relief, 0)), trim))
@@ -228,6 +238,7 @@ def treasure_chest(rng: Rng) -> list[Part]:
             size = (band_width, depth + 2 * relief, low_height)
             low_band = make_box(size, (x, 0, low_height / 2 - 0.004))
             parts.append(make_part("band", low_band, trim))
+
     lock = rng.uniform(0.06, 0.14)
     lid.append(make_part("lock", make_box((lock, 0.06, lock * 1.3), (0, -depth, 0), 0.01), trim))
     for p in lid:
@@ -257,6 +268,7 @@ def _end_handles(rng: Rng, reach: float, level: float, look: PartMaterial) -> li
     half = rng.uniform(0.06, 0.12)
     out = rng.uniform(0.04, 0.09)
     parts = []
+
     for side in (-1, 1):
         path = smooth_curve(
             (side * reach * 0.98, -half, level),
@@ -265,6 +277,7 @@ def _end_handles(rng: Rng, reach: float, level: float, look: PartMaterial) -> li
             (side * reach * 0.98, half, level),
         )
         parts.append(make_part("handle", make_tube(path, 0.018), look))
+
     return parts
 
 
@@ -288,6 +301,7 @@ def lantern(rng: Rng) -> list[Part]:
         parts.append(
             make_part("post", make_cylinder(post, height, (x, y, foot + height / 2), sides=8), look)
         )
+
     if rng.random() < 0.6:
         glass = make_cylinder(
             radius * rng.uniform(0.6, 0.88), height * 0.98, (0, 0, foot + height / 2), sides=sides

@@ -84,6 +84,7 @@ def _jar_handles(
     reach = belly * rng.uniform(1.1, 1.5)
     thickness = rng.uniform(0.018, 0.04)
     parts = []
+
     for side in (1, -1)[:count]:
         path = smooth_curve(
             (side * neck * 0.95, 0, height * 0.9),
@@ -92,6 +93,7 @@ def _jar_handles(
             (side * belly * 0.85, 0, height * 0.55),
         )
         parts.append(make_part("handle", make_tube(path, thickness), look))
+
     return parts
 
 
@@ -111,6 +113,7 @@ def cooking_pot(rng: Rng) -> list[Part]:
     outside = [(float(r), float(z)) for r, z in zip(radii, levels * height, strict=True)]
     inside = [(r - wall, max(z, wall)) for r, z in reversed(outside)]
     parts = [make_part("pot", lathe_solid([*outside, *inside], 36), look)]
+
     if rng.random() < 0.6:
         parts.append(
             make_part("rim", make_torus(radius, rng.uniform(0.012, 0.03), (0, 0, height)), look)
@@ -140,6 +143,7 @@ def cooking_pot(rng: Rng) -> list[Part]:
                 0.025, leg + 0.1, (radius * 0.7 * foot, 0, 0.05 - leg / 2), sides=10
             )
             parts.append(make_part("leg", rotate_mesh(mesh, "z", angle), look))
+
     return parts
 
 
@@ -177,6 +181,7 @@ def _pot_grips(rng: Rng, radius: float, height: float, look: PartMaterial) -> li
     lift = rng.uniform(0.7, 1.1) * radius
     arch = np.c_[radius * np.cos(turn), np.zeros(24), lift * np.sin(turn)]
     bail = rotate_mesh(make_tube(arch, thickness * 0.6), "x", rng.uniform(-80, 80))
+
     return [make_part("handle", translate_mesh(bail, (0, 0, height * 0.95)), look)]
 
 

@@ -73,6 +73,7 @@ def _gun_barrel(
         )
         barrel = translate_mesh(align_to_axis(tube_mesh, "y"), (x, start - reach / 2 + 0.01, level))
         parts.append(make_part("barrel", barrel, looks[0]))
+
         if rng.random() < 0.5:
             muzzle_length = reach * rng.uniform(0.1, 0.35)
             outer = circle_outline(radius * rng.uniform(1.2, 1.7), sides)
@@ -89,6 +90,7 @@ def _gun_barrel(
         size = (height * 0.7, guard_length, height * rng.uniform(0.6, 0.9))
         guard = make_box(size, (0, start - guard_length / 2, level - height * 0.1), 0.012)
         parts.append(make_part("hand_guard", guard, looks[1]))
+
     return parts
 
 
@@ -124,6 +126,7 @@ def _gun_grips(
                 "magazine", translate_mesh(rotate_mesh(case, "x", lean), at), dark_material(rng)
             )
         )
+
     return parts
 
 
@@ -136,6 +139,7 @@ def _gun_stock(
     butt = rng.uniform(0.12, 0.22)
     start = length / 2 - 0.02
     end = start + reach
+
     if rng.random() < 0.6:
         outline = np.array(
             (
@@ -151,6 +155,7 @@ def _gun_stock(
     # The bar of a folding stock.
     rod = align_to_axis(make_cylinder(height * 0.18, reach, sides=12), "y")
     plate = make_box((width * 0.8, 0.04, butt), (0, end, -drop * 0.4), 0.008)
+
     return [
         make_part("stock", translate_mesh(rod, (0, start + reach / 2, 0)), look),
         make_part("butt", plate, look),
@@ -162,6 +167,7 @@ def _gun_sight(rng: Rng, length: float, height: float, look: PartMaterial) -> li
     at = length * rng.uniform(-0.2, 0.2)
     radius = rng.uniform(0.025, 0.05)
     scope_length = rng.uniform(0.12, 0.35)
+
     if rng.random() < 0.5:
         post = rng.uniform(0.03, 0.06)
         ends = (-length * 0.45, length * 0.45)
@@ -184,11 +190,13 @@ def _gun_sight(rng: Rng, length: float, height: float, look: PartMaterial) -> li
             dark_material(rng),
         )
     ]
+
     for y in (-0.25, 0.25):
         mount = make_box(
             (0.03, 0.025, radius + 0.04), (0, at + y * scope_length, level - radius * 0.7)
         )
         parts.append(make_part("mount", mount, look))
+
     return parts
 
 
@@ -219,6 +227,7 @@ def cannon(rng: Rng) -> list[Part]:
     pieces.append(
         make_part("knob", make_ellipsoid((0.05, 0.05, 0.06), (0, 0, -0.1), rings=8), look)
     )
+
     for level in np.linspace(0.08, 0.8, int(rng.integers(1, 5))):
         radius = float(np.interp(level, (0, 0.3, 0.88), (breech, breech, muzzle)))
         ring = make_torus(radius, rng.uniform(0.012, 0.03), (0, 0, level * length), 28, 8)
@@ -228,10 +237,12 @@ def cannon(rng: Rng) -> list[Part]:
     wheel = rng.uniform(0.16, 0.36)
     axle_level = wheel + breech * 0.5
     parts = []
+
     for p in pieces:
         tilted = rotate_mesh(translate_mesh(p.mesh, (0, 0, -length * 0.35)), "x", 90 - pitch)
         mesh = translate_mesh(tilted, (0, 0, axle_level + breech * 0.6))
         parts.append(Part(p.label, mesh, p.color, p.roughness, p.metallic))
+
     parts += _carriage(rng, length, breech, wheel, wooden)
 
     # Balls that fit the bore lie beside it, in rows of two.
@@ -245,6 +256,7 @@ def cannon(rng: Rng) -> list[Part]:
                 dark_material(rng),
             )
         )
+
     return parts
 
 
@@ -264,6 +276,7 @@ def _carriage(
             (length * 0.2, top * 0.85),
         )
     )
+
     # A cheek on either side of the barrel.
     parts = []
     for side in (-1, 1):
@@ -277,12 +290,14 @@ def _carriage(
     rear = int(rng.integers(0, 2))  # another pair of wheels behind
     spokes = int(rng.integers(0, 9))
     rim_look = any_material(rng)
+
     for y in (-length * 0.12, trail * 0.8)[: 1 + rear]:
         radius = wheel if y < 0 else wheel * 0.7
         axle = align_to_axis(make_cylinder(0.03, 2 * reach + 0.12, sides=12), "x")
         parts.append(make_part("axle", translate_mesh(axle, (0, y, radius)), look))
         for side in (-1, 1):
             parts += _cart_wheel(radius, spokes, (side * reach, y, radius), rim_look)
+
     return parts
 
 
@@ -300,10 +315,12 @@ def _cart_wheel(
     parts = [make_part("wheel", translate_mesh(rim, center), look)]
     hub = align_to_axis(make_cylinder(radius * 0.2, 0.12, sides=16), "x")
     parts.append(make_part("hub", translate_mesh(hub, center), look))
+
     for i in range(spokes):
         bar = make_box((0.035, 0.03, radius * 0.75), (0, 0, radius * 0.5))
         turned = rotate_mesh(bar, "x", 360 * i / spokes)
         parts.append(make_part("spoke", translate_mesh(turned, center), look))
+
     return parts
 
 

@@ -53,6 +53,7 @@ def _gear_outline(teeth: int, radius: float, depth: float, rng: Rng) -> Points:
     heights = np.tile((0, 0.5, 1, 1, 0.5, 0, 0, 0), teeth)
     radii = radius - depth + depth * heights
     outline: Points = radii[:, None] * np.c_[np.cos(turn), np.sin(turn)]
+
     return outline
 
 
@@ -197,6 +198,7 @@ def _section_outlines(w: float, h: float, t: float) -> tuple[tuple[tuple[float, 
     a = w / 2
     b = h / 2
     s = t / 2
+
     return (
         (
             (-a, -b),

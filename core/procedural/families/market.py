@@ -65,6 +65,7 @@ def pumpkin(rng: Rng) -> list[Part]:
     parts.append(
         make_part("stalk", make_tube(path, radii, int(rng.choice((5, 8)))), wood_material(rng))
     )
+
     for _ in range(int(rng.integers(0, 3))):
         size = rng.uniform(0.1, 0.2)
         flat_leaf = make_ellipsoid((size, size * 0.5, 0.015), (size, 0, 0), rings=8)
@@ -73,6 +74,7 @@ def pumpkin(rng: Rng) -> list[Part]:
         parts.append(
             make_part("leaf", translate_mesh(turned_leaf, (0, 0, top + 0.02)), paint_material(rng))
         )
+
     if rng.random() < 0.3:
         parts += _carved_face(rng, height)
     return parts
@@ -85,11 +87,13 @@ def _carved_face(rng: Rng, height: float) -> list[Part]:
     size = rng.uniform(0.05, 0.09)
     grin = rng.uniform(0.12, 0.22)
     parts = []
+
     for side in (-1, 1):
         eye = rotate_mesh(extrude_outline(circle_outline(size, 3, np.pi / 2), 0.3), "x", 90)
         parts.append(
             make_part("eye", translate_mesh(eye, (side * apart, -0.37, height * 0.12)), glow)
         )
+
     nose = rotate_mesh(extrude_outline(circle_outline(size * 0.6, 3, np.pi / 2), 0.3), "x", 90)
     parts.append(make_part("nose", translate_mesh(nose, (0, -0.37, 0)), glow))
     mouth = make_box((2 * grin, 0.3, size * 0.9), (0, -0.35, -height * 0.16))
@@ -125,6 +129,7 @@ def fish(rng: Rng) -> list[Part]:
     eye_look = dark_material(rng)
     side_fin = height * rng.uniform(0.4, 1.1)
     at = float(np.interp(0.14, shares, profile))
+
     for side in (-1, 1):
         center = (side * width * at * 0.85, -length * 0.36, height * 0.2)
         parts.append(
@@ -134,10 +139,12 @@ def fish(rng: Rng) -> list[Part]:
             (side_fin * 0.5, side_fin * 0.3, 0.012), (side_fin * 0.4, 0, 0), rings=8
         )
         spread = rotate_mesh(rotate_mesh(fin, "z", 35), "y", 30)
+
         if side < 0:
             spread = MeshArrays(
                 spread.vertices * np.array((-1, 1, 1), np.float32), spread.faces[:, ::-1]
             )
+
         parts.append(
             make_part(
                 "side_fin",
@@ -145,6 +152,7 @@ def fish(rng: Rng) -> list[Part]:
                 fin_look,
             )
         )
+
     return parts + _fish_fins(rng, length, height, sway * (1 - peak) ** 2, fin_look)
 
 
@@ -188,12 +196,14 @@ def _fish_fins(
             look,
         )
     )
+
     if rng.random() < 0.6:
         belly = (back * (0.6, -rng.uniform(0.5, 1.0)))[::-1]
         under = translate_mesh(
             align_to_axis(extrude_outline(belly, thick), "x"), (0, length * 0.12, -height * 0.65)
         )
         parts.append(make_part("belly_fin", under, look))
+
     return parts
 
 
@@ -211,10 +221,12 @@ def anvil(rng: Rng) -> list[Part]:
     base = make_box((length * foot, width * 1.3, foot_height), (0, 0, foot_height / 2), 0.008)
     low = foot_height
     rings = []
+
     for share, level in ((1.0, 0.0), (waist, 0.35), (waist, 0.65), (1.0, 1.0)):
         half = np.array((length * share * 0.42, width * (0.5 + 0.5 * share) * 0.5))
         corners = np.array(((1, 1), (-1, 1), (-1, -1), (1, -1))) * half
         rings.append(np.c_[corners, np.full(4, low + level * waist_height)])
+
     top = low + waist_height + face
     block = make_box((length, width, face), (0, 0, top - face / 2), 0.006)
     parts = [make_part("foot", base, steel), make_part("waist", ring_mesh(np.array(rings)), steel)]
@@ -224,12 +236,14 @@ def anvil(rng: Rng) -> list[Part]:
     horn = rng.uniform(0.2, 0.42)
     rise = rng.uniform(-0.02, 0.03)
     far_end = int(rng.integers(0, 3))
+
     for side in (-1, 1)[: 1 + (far_end == 1)]:
         root = (side * length * 0.48, 0, top - face * 0.5)
         tip = (side * (length / 2 + horn), 0, top - face * 0.3 + rise)
         path = smooth_curve(root, ((root[0] + tip[0]) / 2, 0, root[2]), tip)
         radii = np.linspace(min(face, width) * 0.5, 0.012, len(path))
         parts.append(make_part("horn", make_tube(path, radii, 14), steel))
+
     if far_end == 2:
         step = rng.uniform(0.08, 0.2)
         parts.append(
@@ -241,6 +255,7 @@ def anvil(rng: Rng) -> list[Part]:
                 steel,
             )
         )
+
     return parts + _forge_things(rng, length, width, top)
 
 
@@ -249,12 +264,14 @@ def _forge_things(rng: Rng, length: float, width: float, top: float) -> list[Par
     parts = []
     tall = rng.uniform(0.2, 0.5)
     radius = rng.uniform(0.8, 1.1) * max(length * 0.6, width)
+
     if rng.random() < 0.5:
         sides = int(rng.choice((4, 8, 24)))
         block = rotate_mesh(
             make_cylinder(radius, tall, (0, 0, -tall / 2 + 0.005), sides=sides), "z", 180 / sides
         )
         parts.append(make_part("block", block, wood_material(rng)))
+
     if rng.random() < 0.35:
         angle = rng.uniform(-50, 50)
         handle = align_to_axis(make_cylinder(0.018, 0.4, sides=10), "x")
@@ -268,6 +285,7 @@ def _forge_things(rng: Rng, length: float, width: float, top: float) -> list[Par
                     label, translate_mesh(rotate_mesh(mesh, "z", angle), (0, 0, top + 0.03)), look
                 )
             )
+
     return parts
 
 
@@ -290,6 +308,7 @@ def dumbbell(rng: Rng) -> list[Part]:
     gap = rng.uniform(0.0, 0.02)
     start = length * rng.uniform(0.28, 0.42)
     count = int(rng.integers(1, 4)) if kind == 0 else 1
+
     for side in (-1, 1):
         at = start
         for i in range(count):
@@ -315,6 +334,7 @@ def dumbbell(rng: Rng) -> list[Part]:
             make_cylinder(bar_radius * rng.uniform(1.1, 1.5), start * rng.uniform(0.6, 1.4)), "x"
         )
         parts.append(make_part("grip", grip, any_material(rng)))
+
     return parts
 
 
@@ -330,6 +350,7 @@ def _weight(kind: int, radius: float, thickness: float, sides: int) -> tuple[Mes
     edge = 0.8 * radius
     profile = [(edge, -half), (radius, -half * 0.6), (radius, half * 0.6), (edge, half)]
     drum = lathe_solid(profile, sides)
+
     return align_to_axis(drum, "x"), 2 * half
 
 

@@ -41,6 +41,7 @@ def tent(rng: Rng) -> list[Part]:
     opening = rng.uniform(0.25, 0.6)
     kind = int(rng.integers(0, 3))
     tips: tuple[tuple[float, float, float], ...]
+
     if kind == 0:
         parts = _ridge_tent(rng, (width, depth, height), width * opening, cloth)
         tips = ((0, -depth / 2, height), (0, depth / 2, height))
@@ -55,6 +56,7 @@ def tent(rng: Rng) -> list[Part]:
     rope = rng.uniform(0.15, 0.4)
     for x, y, z in tips:
         parts.append(make_part("pole", make_bar((x, y, 0), (x, y, z + out), thick), pole_look))
+
     if rng.random() < 0.6:
         for x in (-1, 1):
             for y in (-1, 1):
@@ -126,6 +128,7 @@ def well(rng: Rng) -> list[Part]:
         (radius - wall / 2) * np.cos(phase), 0.05, (0, 0, height * rng.uniform(0.2, 0.6)), sides=24
     )
     parts.append(make_part("water", water, paint_material(rng)))
+
     if rng.random() < 0.6:
         lip = annulus_plate(
             circle_outline(radius * 1.1, sides, phase),
@@ -138,12 +141,14 @@ def well(rng: Rng) -> list[Part]:
     post = rng.uniform(0.025, 0.05)
     top = height + rng.uniform(0.4, 0.8)
     reach = (radius - wall / 2) * np.cos(phase)
+
     for side in (-1, 1):
         parts.append(
             make_part(
                 "post", make_box((2 * post, 2 * post, top), (side * reach, 0, top / 2)), beam_look
             )
         )
+
     level = height + (top - height) * rng.uniform(0.4, 0.7)
     drum = align_to_axis(make_cylinder(rng.uniform(0.03, 0.07), 2 * reach, sides=16), "x")
     parts.append(make_part("windlass", translate_mesh(drum, (0, 0, level)), beam_look))
@@ -165,6 +170,7 @@ def _well_bucket(rng: Rng, level: float, low: float) -> list[Part]:
     profile = [(size * 0.8, 0), (size, size * 2), (size * 0.85, size * 2), (size * 0.7, 0.02)]
     rope = make_bar((0, -0.03, bottom), (0, -0.03, level), 0.01, 6)
     bucket = translate_mesh(lathe_solid(profile, 16), (0, -0.03, bottom - size))
+
     return [
         make_part("rope", rope, wood_material(rng)),
         make_part("bucket", bucket, any_material(rng)),
@@ -178,6 +184,7 @@ def _saddle_roof(rng: Rng, reach: float, top: float, look: PartMaterial) -> list
     over = rng.uniform(1.1, 1.5)
     tiles = any_material(rng)
     parts = []
+
     for side in (-1, 1):
         slope = make_box((2 * reach * over, run, 0.035), (0, side * run / 2, 0))
         parts.append(
@@ -187,6 +194,7 @@ def _saddle_roof(rng: Rng, reach: float, top: float, look: PartMaterial) -> list
                 tiles,
             )
         )
+
     ridge = make_box((2 * reach * over * 1.02, 0.05, 0.05), (0, 0, top + 0.1))
     return [*parts, make_part("ridge", ridge, look)]
 
@@ -232,6 +240,7 @@ def bridge(rng: Rng) -> list[Part]:
             z = rise * (1 - (2 * share) ** 2)
             pier = make_box((0.1, width * 0.9, depth + z), (share * length, 0, (z - depth) / 2))
             parts.append(make_part("pier", pier, any_material(rng)))
+
     return parts
 
 
@@ -260,6 +269,7 @@ def _railings(rng: Rng, deck: Points, width: float, look: PartMaterial) -> list[
     is_double = rng.random() < 0.4
     rail_levels = (0.5, 1.0) if is_double else (1.0,)
     parts = []
+
     for side in (-1, 1):
         y = side * width * 0.46
 
@@ -274,6 +284,7 @@ def _railings(rng: Rng, deck: Points, width: float, look: PartMaterial) -> list[
             z = float(np.interp(x, deck[:, 0], deck[:, 1]))
             size = (2.6 * thick, 2.6 * thick, height * 1.15)
             parts.append(make_part("post", make_box(size, (x, y, z + height * 0.5)), look))
+
     return parts
 
 

@@ -68,6 +68,7 @@ def street_lamp(rng: Rng) -> list[Part]:
         path = smooth_curve((0, 0, height * 0.92), out * 0.3 + (0, 0, height + lift), end)
         parts.append(make_part("arm", make_tube(path, thick * 0.6, 8), look))
         parts += _lamp_head(rng, kind, size, end - (0, 0, size * 1.2), (look, glow))
+
     return parts
 
 
@@ -81,12 +82,14 @@ def _lamp_head(
         return [
             make_part("globe", make_ellipsoid((size, size, tall / 2), middle, rings=12), looks[1])
         ]
+
     if kind == 1:
         glass = make_cylinder(size * 0.6, tall, middle, top=size, sides=6)
         cap = make_cylinder(
             size * 1.2, tall * 0.4, low + (0, 0, tall * 1.15), top=size * 0.2, sides=6
         )
         return [make_part("pane", glass, looks[1]), make_part("cap", cap, looks[0])]
+
     shade = make_cylinder(
         size * 1.3, tall * 0.6, low + (0, 0, tall * 0.7), top=size * 0.4, sides=20
     )
@@ -144,6 +147,7 @@ def _mail_flag(rng: Rng, at: tuple[float, float, float]) -> list[Part]:
     look = paint_material(rng)
     pole = rotate_mesh(make_box((0.014, 0.02, 0.2), (0, 0, 0.1)), "x", angle)
     flag = rotate_mesh(make_box((0.016, 0.1, 0.06), (0, 0.05, 0.17)), "x", angle)
+
     return [
         make_part("flag_pole", translate_mesh(pole, at), look),
         make_part("flag", translate_mesh(flag, at), look),
@@ -187,6 +191,7 @@ def traffic_cone(rng: Rng) -> list[Part]:
     band = height * rng.uniform(0.06, 0.16)
     lowest = rng.uniform(0.15, 0.4)
     highest = rng.uniform(0.6, 0.85)
+
     for level in np.linspace(lowest, highest, band_count):
         low = radius + (tip - radius) * level
         high = low + (tip - radius) * band / height
@@ -211,6 +216,7 @@ def traffic_cone(rng: Rng) -> list[Part]:
             circle_outline(tip + 0.025), circle_outline(tip * 0.7), rng.uniform(0.02, 0.05)
         )
         parts.append(make_part("collar", translate_mesh(ring, (0, 0, top)), base_look))
+
     return parts
 
 
@@ -256,6 +262,7 @@ def wheelbarrow(rng: Rng) -> list[Part]:
             (side * spread * 0.95, length * 0.35, ground), (side * spread, length * 0.45, 0), thick
         )
         parts.append(make_part("leg", leg, frame_look))
+
     axle = align_to_axis(make_cylinder(thick * 0.8, 2 * axle_half + 0.08, sides=10), "x")
     parts.append(make_part("axle", translate_mesh(axle, (0, front, wheel)), frame_look))
 
@@ -268,6 +275,7 @@ def wheelbarrow(rng: Rng) -> list[Part]:
                 "load", make_ellipsoid(load, (0, 0, ground + depth * 0.85), 2.4), any_material(rng)
             )
         )
+
     return parts
 
 
@@ -296,6 +304,7 @@ def _barrow_wheels(rng: Rng, count: int, radius: float, reach: float, front: flo
     tire_look = dark_material(rng)
     hub_look = any_material(rng)
     parts = []
+
     for x in (0.0,) if count == 1 else (-reach, reach):
         tire = align_to_axis(
             annulus_plate(circle_outline(radius), circle_outline(radius * hub_share), broad), "x"
@@ -303,6 +312,7 @@ def _barrow_wheels(rng: Rng, count: int, radius: float, reach: float, front: flo
         hub = align_to_axis(make_cylinder(radius * hub_share * 1.02, broad * 0.7, sides=20), "x")
         parts.append(make_part("tire", translate_mesh(tire, (x, front, radius)), tire_look))
         parts.append(make_part("hub", translate_mesh(hub, (x, front, radius)), hub_look))
+
     return parts
 
 

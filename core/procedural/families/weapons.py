@@ -77,6 +77,7 @@ def sword(rng: Rng) -> list[Part]:
             parts.append(
                 make_part("pommel", make_box((pommel * 2, pommel * 1.6, pommel), low, 0.006), trim)
             )
+
     return parts
 
 
@@ -104,6 +105,7 @@ def _blade(rng: Rng, length: float, width: float) -> MeshArrays:
     x = middle[:, None] + corners[:, 0] * half_width[:, None]
     y = corners[:, 1] * half_thickness[:, None]
     z = np.repeat(along_blade[:, None] * length, 4, axis=1)
+
     return ring_mesh(np.stack((x, y, z), axis=2))
 
 
@@ -142,6 +144,7 @@ def axe(rng: Rng) -> list[Part]:
     kind = int(rng.integers(0, 4))  # one edge, with a hammer, two edges, a pick
     edge = _axe_blade(rng)
     meshes = [extrude_outline(edge, head_thickness)]
+
     if kind == 1:
         back = rng.uniform(0.08, 0.16)
         meshes.append(
@@ -154,6 +157,7 @@ def axe(rng: Rng) -> list[Part]:
         droop = rng.uniform(0.0, 0.12)
         pick = smooth_curve((0, 0, 0), (-spike * 0.6, -droop * 0.3, 0), (-spike, -droop, 0))
         meshes.append(make_tube(pick, np.linspace(head_thickness * 0.8, 0.008, len(pick)), 6))
+
     for mesh in meshes:
         parts.append(
             make_part(
@@ -166,11 +170,13 @@ def axe(rng: Rng) -> list[Part]:
     if rng.random() < 0.35:
         grip = make_cylinder(thick * 1.5, length * rng.uniform(0.12, 0.25), (0, 0, length * 0.12))
         parts.append(make_part("grip", grip, dark_material(rng)))
+
     if rng.random() < 0.3:
         tip = make_cylinder(
             thick * 1.1, rng.uniform(0.06, 0.16), (0, 0, length), top=0.006, sides=8
         )
         parts.append(make_part("spike", tip, head_look))
+
     return parts
 
 
@@ -186,6 +192,7 @@ def _axe_blade(rng: Rng) -> Outline:
     waist = np.array(
         ((reach * 0.4, root * 1.05), (0, root), (0, -root), (reach * 0.4, -root * 1.05))
     )
+
     return np.concatenate((edge, waist))
 
 
@@ -277,6 +284,7 @@ def shield(rng: Rng) -> list[Part]:
     if emblem == 2:
         mesh = make_box((width * 0.8, depth, stripe), (0, level, height * rng.uniform(0.0, 0.2)))
         parts.append(make_part("emblem", mesh, second))
+
     if emblem == 3:
         star = rectangle_outline(stripe * 3, stripe * 3) @ np.array(((0.7, 0.7), (-0.7, 0.7)))
         parts.append(
@@ -286,6 +294,7 @@ def shield(rng: Rng) -> list[Part]:
                 second,
             )
         )
+
     return [*parts, _shield_grip(rng, thickness)]
 
 
@@ -307,6 +316,7 @@ def _shield_outline(kind: int) -> Outline:
     }[kind]
     sides = np.where(np.abs(round_outline[:, 0]) < 1e-6, 0, np.sign(round_outline[:, 0]))
     outline: Outline = np.c_[sides * np.maximum(half_width, 0.02), heights]
+
     return outline
 
 
@@ -321,6 +331,7 @@ def _bulged(outline: Outline, bulge: float, thickness: float) -> MeshArrays:
             depth = offset - bulge * (1 - share**2)
             flat = outline * share
             rings.append(np.c_[flat[:, 0], np.full(len(flat), depth), flat[:, 1]])
+
     return ring_mesh(np.array(rings))
 
 
@@ -335,6 +346,7 @@ def _shield_grip(rng: Rng, thickness: float) -> Part:
         (0, thickness * 0.3, half),
     )
     look: PartMaterial = dark_material(rng)
+
     return make_part("grip", make_tube(path, 0.018), look)
 
 

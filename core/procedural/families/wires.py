@@ -109,6 +109,7 @@ def _points_along(outline: Points, count: int) -> Points:
     x = np.interp(positions, length, loop[:, 0])
     y = np.interp(positions, length, loop[:, 1])
     points: Points = np.c_[x, y]
+
     return points
 
 
@@ -308,6 +309,7 @@ def _bicycle_bar(rng: Rng, head: Points, wire: float, steel: PartMaterial) -> li
     )
     bar = make_tube(path + head + (0, -0.02, 0.1), wire * 0.8)
     stem = make_bar(head, head + (0, -0.02, 0.1), wire)
+
     return [make_part("bar", bar, steel), make_part("stem", stem, steel)]
 
 
@@ -321,6 +323,7 @@ def _bicycle_cranks(bracket: Points, rubber: PartMaterial, steel: PartMaterial) 
         parts.append(make_part("crank", crank, steel))
         pedal = make_box((0.09, 0.06, 0.02), end + (side * 0.04, 0, 0))
         parts.append(make_part("pedal", pedal, rubber))
+
     return parts
 
 
@@ -495,6 +498,7 @@ def _tripod_load(rng: Rng, height: float, spread: float, look: PartMaterial) -> 
         case _:
             top = make_cylinder(rng.uniform(0.12, 0.3), 0.03, (0, 0, height), sides=28)
             parts.append(make_part("top", top, any_material(rng)))
+
     return parts
 
 
@@ -681,6 +685,7 @@ def _closed_bar(path: Points, radius: float, sides: int = 8) -> MeshArrays:
     upright_offsets = np.sin(angles) * np.array((0, 0, 1))
     offsets = level_offsets + upright_offsets
     rings = path[:, None] + radius * offsets
+
     return ring_mesh(rings, closed=True)
 
 

@@ -166,6 +166,7 @@ def _settings_to_json(settings: DatasetSettings, whole: object) -> dict[str, Any
         if key in _NOT_STORED or (key in _STORED_IF_SET and not value):
             continue
         stored[key] = value
+
     if whole:
         stored["whole_scene"] = asdict(whole)  # type: ignore[call-overload]
     return {"version": VERSION, **_as_json(stored)}

@@ -60,6 +60,7 @@ class InstanceShapes:
         scene_key = zlib.crc32(name.encode())
         shape_key = zlib.crc32(shape.name.encode())
         rng = np.random.default_rng((seed, scene_key, shape_key))
+
         try:
             samples = sample_solid(self._shape_mesh(index), points, rng)
             return pack_shape(samples.label(nearest_triangle_finder))
@@ -153,6 +154,7 @@ def shapes_of(table: InstanceTable, most_triangles: int) -> InstanceShapes:
         count = len(part.triangles)
         contents: tuple[str, ...] = ()
         missing_because = ""
+
         if name in table.deforming:
             missing_because = "it changes its shape over the frames"
         elif len(shapes) >= _MOST:
@@ -163,4 +165,5 @@ def shapes_of(table: InstanceTable, most_triangles: int) -> InstanceShapes:
 
         shapes.append(InstanceShape(name, part.local_bounds(), count, contents, missing_because))
         parts.append(part)
+
     return InstanceShapes(tuple(shapes), tuple(parts))

@@ -54,6 +54,7 @@ class InstanceTable:
             tolerance = _SAME * max(1.0, size)
             if difference > tolerance:
                 moved[index] = pose
+
         return moved
 
     def index_map(
@@ -83,6 +84,7 @@ class InstanceTable:
                 result[pixels] = candidates[0]
             elif candidates:
                 result[pixels] = self._nearest_instance(points[pixels], candidates, poses)
+
         return result
 
     def _nearest_instance(
@@ -116,6 +118,7 @@ class InstanceTable:
             is_nearer = distance < best_distance[near]
             best_distance[near[is_nearer]] = distance[is_nearer]
             best_index[near[is_nearer]] = index
+
         return best_index
 
 
@@ -149,6 +152,7 @@ def instances_of(
     shapes = _distinct_shapes(first, deforming)
     categories = _categories(first, classes_from, class_property)
     instances = []
+
     for name in names:
         instance = Instance(
             index=indices[name],
@@ -181,6 +185,7 @@ def _first_appearances(
             first_part = first.setdefault(part.name, part)
             if not part.is_same_shape(first_part):
                 deforming.add(part.name)
+
     return first, deforming
 
 
@@ -221,6 +226,7 @@ def _bounds_over_frames(snapshots: Sequence[SceneSnapshot]) -> dict[str, NDArray
             joint_low = np.minimum(old_low, low)
             joint_high = np.maximum(old_high, high)
             bounds[part.name] = np.stack((joint_low, joint_high))
+
     return bounds
 
 
@@ -249,6 +255,7 @@ def _distinct_shapes(
         if variant == len(variants):
             variants.append(part)
         shapes[name] = part.shape if variant == 0 else f"{part.shape} #{variant + 1}"
+
     return shapes
 
 

@@ -79,6 +79,7 @@ def render_rooms(
                 stage.set_objects(objects)
                 stage.set_light(_room_light(room, domes, rng))
                 _render_room(stage, path)
+
     return len(missing)
 
 

@@ -119,11 +119,13 @@ class MeshFile:
         if "lost_textures" in fields:
             names = ", ".join(fields["lost_textures"])
             notes.append(f"These textures cannot be read, so plain colors are shown: {names}")
+
         if "placed" in fields:
             notes.append(
                 "It is too small, too large or too far from the origin for cameras, so it was "
                 "moved there"
             )
+
         return notes
 
 
@@ -150,6 +152,7 @@ def _check_in_process(path: Path, root: Path) -> Task[import_check.ImportReport]
     )
     begun = time.monotonic()
     is_open = False
+
     try:
         while True:
             progress = next(task)
@@ -232,6 +235,7 @@ def _placement(report: import_check.ImportReport) -> mathutils.Matrix | None:
             f"It is {distance:,.0f} times its size away from the origin, where Blender's numbers "
             "do not show its shape. Move it to the origin"
         )
+
     return mathutils.Matrix.Scale(scale, 4) @ mathutils.Matrix.Translation(offset)
 
 

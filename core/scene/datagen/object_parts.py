@@ -144,6 +144,7 @@ def _number_materials(
             if name not in numbers and len(numbers) < _MOST_NAMED:
                 numbers[name] = len(numbers) + 1
             _set_number(copied_slot.material, numbers.get(name, 0))
+
     return tuple(numbers)
 
 
@@ -157,6 +158,7 @@ def _instanced_objects(objects: Sequence[bpy.types.Object]) -> list[bpy.types.Ob
             new = [obj for obj in collection.all_objects if obj not in found]
             found.update(dict.fromkeys(new))
             remaining += new
+
     return list(found)
 
 
@@ -171,10 +173,12 @@ def _number_groups(meshes: Sequence[bpy.types.Object], stack: ExitStack) -> tupl
     distinct = dict.fromkeys(itertools.chain.from_iterable(group_names))
     names = tuple(distinct)[:_MOST_NAMED]
     numbers = {name: number for number, name in enumerate(names, 1)}
+
     for mesh, own_names in zip(meshes, group_names, strict=True):
         # Of each group the number, and 0 for no group
         lookup = np.array([numbers.get(name, 0) for name in own_names] + [0], np.int32)
         _split_materials(mesh, lookup[_heaviest_groups(mesh)], stack)
+
     return names
 
 
@@ -202,11 +206,13 @@ def _heaviest_groups(obj: bpy.types.Object) -> NDArray[np.int32]:
     mesh.polygons.foreach_get("loop_start", starts)
     heaviest = np.full(len(starts), -1, np.int32)
     greatest = np.zeros(len(starts), np.float32)
+
     for group, vertex_weights in sorted(weights.items()):
         sums = np.add.reduceat(vertex_weights[corners], starts)
         is_heavier = sums > greatest
         heaviest[is_heavier] = group
         greatest[is_heavier] = sums[is_heavier]
+
     return heaviest
 
 
@@ -239,6 +245,7 @@ def _split_materials(
         stack.callback(bpy.data.materials.remove, material)
         material.pass_index = number
         mesh.materials.append(material)
+
     mesh.polygons.foreach_set("material_index", pair_of_face.ravel().astype(np.int32))
     mesh.update()
 
@@ -254,6 +261,7 @@ def _new_default_material() -> bpy.types.Material:
     gray = (_DEFAULT_GRAY, _DEFAULT_GRAY, _DEFAULT_GRAY, 1)
     shader.inputs["Color"].default_value = gray
     material.node_tree.links.new(shader.outputs["BSDF"], output.inputs["Surface"])
+
     return material
 
 

@@ -156,6 +156,7 @@ def evaluated_copies(
             old_materials = [slot.material for slot in obj.material_slots]
             _assign_materials(mesh, new_materials or old_materials)
             copies.append(_new_copy(obj, mesh, matrix))
+
         yield copies
 
 
@@ -168,6 +169,7 @@ def _copy_object(obj: bpy.types.Object, matrix: mathutils.Matrix) -> bpy.types.O
     copy.constraints.clear()
     copy.parent = None
     copy.matrix_world = matrix
+
     return copy
 
 
@@ -190,6 +192,7 @@ def _new_copy(
     if is_sheared:
         mesh.transform(shear)
     copy.matrix_world = copy.matrix_basis
+
     return copy
 
 
@@ -252,6 +255,7 @@ class _StudioRenderer:
             return scenery_rendering.image_background(
                 background, self.camera.width, self.camera.height
             )
+
         shown = self.stage.shown
         shown.hide_render = True
         try:

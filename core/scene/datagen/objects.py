@@ -85,6 +85,7 @@ def _render_sources(sources: Sequence[ObjectSource], run: _DatasetRun) -> Task[R
     # By name, so that processes agree who renders what.
     shard_index, shard_count = settings.shard
     own_sources = sorted(sources, key=lambda source: source.name)[shard_index::shard_count]
+
     # What an earlier run may have ended at comes last.
     own_sources.sort(key=lambda source: _note_of(folder, source).is_suspect())
 
@@ -92,6 +93,7 @@ def _render_sources(sources: Sequence[ObjectSource], run: _DatasetRun) -> Task[R
     existing = 0
     skipped: dict[str, str] = {}
     notes: dict[str, str] = {}
+
     with (
         _import_process(),
         render_studio(
@@ -125,6 +127,7 @@ def _render_sources(sources: Sequence[ObjectSource], run: _DatasetRun) -> Task[R
                     ) from error
                 skipped[source.name] = reason
                 note.write(reason)
+
     write_splits(folder)
     return RenderSummary(written, existing, skipped, notes)
 
@@ -154,6 +157,7 @@ def preview_views(
             with _prepared_object(stage, source, settings, cameras_of_scene) as prepared:
                 views = _scaled_views(prepared.views, 1 / source.unit)
                 previews.append((prepared.bounds / source.unit, views))
+
     return previews
 
 
@@ -374,11 +378,13 @@ def _sample_settings(
     )
     view_settings = []
     view_records = []
+
     for index, view in enumerate(prepared.views):
         space = ObjectSpace(view.camera, prepared.bounds, prepared.mesh)
         setting, drawn = randomizer.view_setting(index, space, dome_rng=prepared.rng)
         view_settings.append(setting)
         view_records.append(replace(view, drawn={**view.drawn, **drawn}))
+
     return view_settings, view_records
 
 
@@ -389,6 +395,7 @@ def _object_record(
     more = dict(source.more())
     if prepared.drawn:
         more["drawn"] = prepared.drawn
+
     return Record(
         name=source.name,
         source=source.origin,

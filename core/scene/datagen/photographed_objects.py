@@ -91,11 +91,13 @@ def write_photographed_object(
         mesh = shape.mesh.offset_and_scaled(np.zeros(3), size)
         surface = MeshArrays(mesh.vertices, mesh.to_triangles())
         views: list[RenderedView] = []
+
         for index, photograph in enumerate(mesh.views):
             yield Progress(_VIEWS_SHARE * index / len(mesh.views), f"View {index + 1}")
             view = _training_view(photograph, surface)
             if np.count_nonzero(view.depth) >= _LEAST_PIXELS:
                 views.append(view)
+
         if len(views) < _LEAST_VIEWS:
             raise ImageError(f"Only {len(views)} photographs show the object well enough to learn")
 
@@ -107,6 +109,7 @@ def write_photographed_object(
         record = _record(safe_name(name), solved, surface, bounds, views)
         path = write_object(folder, record, replace(truth, measured=measured), views, surface)
         _write_splits(folder)
+
     return WrittenObject(path, len(views))
 
 
@@ -132,6 +135,7 @@ def _training_view(photograph: SourceView, surface: MeshArrays) -> RenderedView:
     shown = color[..., 3] > 0
     depth = np.where(shown, depth, 0)
     normal = np.where((depth > 0)[..., None], normal, 0)
+
     return RenderedView(_KIND, camera, color, depth, normal.astype(np.float16))
 
 
@@ -152,6 +156,7 @@ def _resized(image: NDArray[np.float32], side: int) -> NDArray[np.uint8]:
     ]
     mean = np.stack(resized, axis=2)
     mean[..., :3] /= np.maximum(mean[..., 3:], 1e-3)
+
     return to_bytes(mean)
 
 
@@ -179,6 +184,7 @@ def _record(
     }
     if solved.outline_agreement is not None:
         photographed["outline_agreement"] = round(solved.outline_agreement, 4)
+
     return Record(
         name=name,
         source=f"{len(solved.photographs)} photographs",
@@ -201,6 +207,7 @@ def _measured_points(
     dense_points = (dense.points * size).astype(np.float32)
     in_sparse = (np.abs(sparse_points - center) <= reach).all(1)
     in_dense = (np.abs(dense_points - center) <= reach).all(1)
+
     return MeasuredPoints(
         sparse=sparse_points[in_sparse],
         sparse_colour=to_bytes(sparse.colors[in_sparse]),

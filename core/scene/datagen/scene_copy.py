@@ -213,6 +213,7 @@ class SceneCopy:
                 stack.enter_context(lights).set_light(light)
             scenery = setting.scenery.scaled(1 / self._unit)
             rendered = render_with_scenery(_CopyRenderer(self, scene, view), scenery)
+
         return rendered if self._unit == 1 else replace(rendered, depth=rendered.depth * self._unit)
 
     def render_frame(self, scene: bpy.types.Scene, frame: int) -> Path:
@@ -235,6 +236,7 @@ class SceneCopy:
         subframe = current_subframe if frame == current else 0.0
         empty.frame_set(frame, subframe=subframe)
         scene.render.filepath = str(self.folder / "frame_")
+
         with ExitStack() as stack:
             source = bpy.data.scenes.get(self._names.source)
             if source:
@@ -298,6 +300,7 @@ class _CopyRenderer:
         clip_end = lens.clip_end
         lens.clip_start = _BEYOND
         lens.clip_end = 2 * _BEYOND
+
         try:
             with world_quality(self.scene):
                 return self._render_color()
@@ -404,6 +407,7 @@ def _copy_cameras(
             marker.camera = copies[marker.camera]
         else:
             copy.timeline_markers.remove(marker)
+
     return names
 
 
@@ -425,6 +429,7 @@ def _copy_camera(
     else:
         data = bpy.data.cameras.new(_NAME)
         camera = bpy.data.objects.new(_NAME, data)
+
     camera.name = _CAMERA_NAME
 
     # Blur would be in no other pass. Hidden objects are not evaluated.
@@ -434,6 +439,7 @@ def _copy_camera(
     _remove_on_exit(stack, bpy.data.cameras, data.name)
     _remove_on_exit(stack, bpy.data.objects, camera.name)
     scene.collection.objects.link(camera)
+
     return camera
 
 

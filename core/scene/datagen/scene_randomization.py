@@ -68,6 +68,7 @@ def sample_scene_materials(
         materials = samplers.sample_materials(rng, random, slots)
         if materials:
             sampled[source] = materials
+
     return sampled
 
 

@@ -132,6 +132,7 @@ def world_quality(scene: bpy.types.Scene) -> Iterator[None]:
     scene.render.film_transparent = False
     cycles.samples = 1
     cycles.use_denoising = False
+
     try:
         yield
     finally:
@@ -170,6 +171,7 @@ def placed_occluders(
             mesh.materials.append(material)
             mesh.transform(mathutils.Matrix(occluder.matrix))
             collection.objects.link(bpy.data.objects.new(_NAME, mesh))
+
         yield collection
 
 
@@ -189,4 +191,5 @@ def _occluder_mesh(shape: str) -> bpy.types.Mesh:
             )
     bm.to_mesh(mesh)
     bm.free()
+
     return mesh

@@ -88,6 +88,7 @@ def scene_sources(
     names = distinct_names({obj.name_full: obj.name for obj in mesh_objects})
     unit = meters_per_unit(bpy.context.scene)
     sources = []
+
     for obj in mesh_objects:
         source = ObjectSource(
             name=names[obj.name_full],
@@ -97,6 +98,7 @@ def scene_sources(
             unit=unit,
         )
         sources.append(source)
+
     return sources
 
 
@@ -133,6 +135,7 @@ def file_sources(folder: Path) -> list[ObjectSource]:
             path=path,
         )
         sources.append(source)
+
     return sources
 
 
@@ -189,6 +192,7 @@ def procedural_sources(families: Sequence[str], count: int, seed: int) -> list[O
             face_parts=partial(_procedural_parts, family, object_seed),
         )
         sources.append(source)
+
     return sources
 
 

@@ -230,12 +230,14 @@ def _render_locked(
         path=_path_rig(settings.cameras) is not None,
     )
     run = _SceneRun(scene, name, folder, settings, domes, rng)
+
     with restored_frame(scene) as keeper:
         view_layer = scene.view_layers[layer]
         for frame in play_simulation(scene, view_layer, frames[-1], keeper):
             yield Progress(0, f"{name}: playing frame {frame}")
         with scene_copy(scene, copy_settings) as stage:
             is_complete = yield from _render_copy(stage, frames, run)
+
     write_splits(folder)
     return RenderSummary(int(is_complete), 0, {})
 
@@ -254,11 +256,13 @@ def _render_copy(stage: SceneCopy, frames: range, run: _SceneRun) -> Task[bool]:
     plan, view_records, more = _make_plan(settings, run.domes, run.name, planned, content)
     shapes = shapes_of(content.table, settings.most_triangles or _MOST_TRIANGLES)
     record = _scene_record(run.scene, run.name, content, view_records, shapes, more)
+
     with ViewCache(run.folder, record) as cache:
         yield from _render_missing(stage, plan, cache, shapes, settings, run.name)
         is_complete = cache.is_complete() and not shapes.missing_indices(cache)
         if is_complete:
             _write_scene(cache, record, shapes, content, settings, run.rng)
+
     return is_complete
 
 
@@ -333,6 +337,7 @@ def _path_rig(rigs: Sequence[Rig]) -> Rig | None:
             "A whole scene cannot be rendered along a camera path and from other cameras at "
             "once. Render it twice"
         )
+
     return paths[0] if paths else None
 
 
@@ -345,6 +350,7 @@ def _read_content(
     needs_cameras = any(rig.kind in OF_SCENE for rig in settings.cameras)
     cameras = tuple(stage.cameras) if needs_cameras else ()
     snapshots: list[SceneSnapshot] = []
+
     for frame in frames:
         snapshot = stage.read_snapshot(frame, cameras, only_active=is_path)
         snapshots.append(_share_arrays(snapshot, snapshots))
@@ -388,6 +394,7 @@ def _planned_views(
             for view in views:
                 view_of_rig = _PlannedView(view.kind, view.camera, 0, drawn=view.drawn)
                 planned.append(view_of_rig)
+
     return planned
 
 
@@ -537,6 +544,7 @@ def _share_arrays(snapshot: SceneSnapshot, earlier: Sequence[SceneSnapshot]) -> 
         if first is not None and part.is_same_shape(first):
             part = replace(part, vertices=first.vertices, triangles=first.triangles)
         parts.append(part)
+
     return replace(snapshot, parts=tuple(parts))
 
 

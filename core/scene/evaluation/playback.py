@@ -162,6 +162,7 @@ def kept_rigid_bodies(scene: bpy.types.Scene) -> Iterator[None]:
             f"The rigid bodies of {scene.name} cannot be kept as they were played: {error}. Bake "
             "them"
         ) from error
+
     try:
         yield
     finally:
@@ -231,6 +232,7 @@ def _simulates(group: bpy.types.NodeTree | None) -> bool:
             return True
         if node.type == 'GROUP' and _simulates(node.node_tree):
             return True
+
     return False
 
 
@@ -278,6 +280,7 @@ def _animated_values() -> dict[_Key, Any]:
                 is_array = hasattr(value, "__len__") and not isinstance(value, str)
                 key = (block, curve.data_path, curve.array_index if is_array else -1)
                 values[key] = value[curve.array_index] if is_array else value
+
     return values
 
 

@@ -71,6 +71,7 @@ def curve_triangles(curves: bpy.types.Curves, name: str) -> Triangles:
     curves.curve_offset_data.foreach_get("value", offsets)
     is_root = np.ones(len(points), bool)
     is_root[offsets[1:] - 1] = False
+
     return _prisms(points, radii, np.flatnonzero(is_root))
 
 
@@ -88,6 +89,7 @@ def particle_hair_triangles(obj: bpy.types.Object) -> Triangles:
     to_local = np.linalg.inv(np.array(obj.matrix_world))
     vertices = [np.zeros((0, 3))]
     triangles = [np.zeros((0, 3), np.int32)]
+
     for system in obj.particle_systems:
         if not _is_hair(system):
             continue
@@ -102,6 +104,7 @@ def particle_hair_triangles(obj: bpy.types.Object) -> Triangles:
         prisms, faces = _prisms(points, radii, np.flatnonzero(is_root))
         triangles.append(faces + sum(map(len, vertices)))
         vertices.append(prisms)
+
     return np.concatenate(vertices), np.concatenate(triangles).astype(np.int32)
 
 
@@ -161,6 +164,7 @@ def _prisms(
     ring = cosine * across[:, None] + sine * other[:, None]
     root_corners = points[roots, None] + radii[roots, None, None] * ring
     tip_corners = points[tips, None] + radii[tips, None, None] * ring
+
     return _solids(np.concatenate((root_corners, tip_corners), axis=1), _PRISM_FACES)
 
 

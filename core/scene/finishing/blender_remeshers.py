@@ -101,6 +101,7 @@ def remesh_quads(mesh: MeshArrays, count: int, mirror: bool = False) -> MeshArra
         if _is_intact(quads, topology) and deviation <= _TOLERANCE and not _lost_part(mesh, quads):
             return quads
         target = round(target * count / len(quads.faces))
+
     return cut_in_quads(mesh, count, mirror)
 
 
@@ -191,6 +192,7 @@ def unwrap_uv(mesh: MeshArrays, size: int) -> NDArray[np.float32]:
         # Edit Mode has to be left before the UV map can be read.
         uv = np.empty(2 * len(obj.data.loops), np.float32)
         obj.data.uv_layers.active.uv.foreach_get("vector", uv)
+
     return uv.reshape(*mesh.faces.shape, 2)
 
 
@@ -223,6 +225,7 @@ def _run_quadriflow(mesh: MeshArrays, count: int, seed: int, mirror: bool) -> Me
     longest_side = float(np.ptp(mesh.vertices, axis=0).max())
     scale = _LARGE / longest_side
     large = mesh.offset_and_scaled(np.zeros(3), scale)
+
     with _temporary_object(large) as obj, _operator_context(obj):
         obj.data.use_mirror_x = mirror
         old_count = len(obj.data.polygons)
@@ -256,6 +259,7 @@ def _voxel_quads(mesh: MeshArrays, count: int) -> MeshArrays:
         if abs(ratio - 1) < _SEARCH_TOLERANCE:
             break
         size *= float(np.sqrt(ratio))
+
     return quads
 
 
@@ -285,6 +289,7 @@ def cut_in_quads(mesh: MeshArrays, count: int, mirror: bool) -> MeshArrays:
         if deviation <= _SEARCH_TOLERANCE:
             break
         target = round(target * count / len(quads.faces))
+
     return quads
 
 
@@ -341,6 +346,7 @@ def _operator_context(obj: bpy.types.Object, edit: bool = False) -> Iterator[Non
         with bpy.context.temp_override(**members):
             bpy.ops.object.mode_set(mode='EDIT')
         members["edit_object"] = obj
+
     with bpy.context.temp_override(**members):
         yield
 

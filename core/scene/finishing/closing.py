@@ -110,6 +110,7 @@ def close_mesh(mesh: MeshArrays, up: NDArray[np.floating]) -> Task[ClosedMesh]:
     else:
         solid = yield from _step(0.16, "Closing holes", partial(_messy_solid, mended))
         facts = ["surface extracted anew"]
+
     surface = yield from _step(
         0.17, "Closing holes", partial(_extract_surface, solid, closed is None)
     )
@@ -172,6 +173,7 @@ def _turned_if_closed(mesh: MeshArrays) -> MeshArrays | None:
         turned = split_non_manifold(mesh_repair.turn_pieces_outward(mesh))
         if check_topology(turned).is_watertight:
             return turned
+
     return None
 
 
@@ -248,6 +250,7 @@ def _drop_buried(mesh: MeshArrays) -> tuple[MeshArrays, list[str]]:
     if not is_buried.any():
         return mesh, []
     fact = f"parts inside of others removed: {int(is_buried.sum())}"
+
     return submesh(mesh, ~is_buried[piece]), [fact]
 
 
@@ -280,6 +283,7 @@ def _has_overlaps(mesh: MeshArrays) -> bool:
         trees[number] = BVHTree.FromPolygons(
             part.vertices.tolist(), part.faces.tolist(), all_triangles=True
         )
+
     return any(trees[first].overlap(trees[second]) for first, second in pairs)
 
 

@@ -78,6 +78,7 @@ class ShapeComparison:
         """Return the comparison of both meshes scaled by ``factor``."""
         area = (self.area[0] * factor**2, self.area[1] * factor**2)
         volume = (self.volume[0] * factor**3, self.volume[1] * factor**3)
+
         return replace(
             self,
             area=area,
@@ -91,6 +92,7 @@ class ShapeComparison:
         """Return the comparison in words, one text a fact."""
         to_result = self.distance_to_result / self.size
         to_original = self.distance_to_original / self.size
+
         return [
             f"area {self.area[1]:.3g} m² ({_relative_change(*self.area):+.1%})",
             f"volume {self.volume[1]:.3g} m³ ({self.volume_change():+.1%})",

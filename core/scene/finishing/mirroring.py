@@ -28,6 +28,7 @@ def store_symmetry(obj: bpy.types.Object, plane: SymmetryPlane | None) -> None:
         if _KEY in obj:
             del obj[_KEY]
         return
+
     obj[_KEY] = {
         "point": plane.point.tolist(),
         "normal": plane.normal.tolist(),
@@ -46,6 +47,7 @@ def stored_symmetry(obj: bpy.types.Object) -> SymmetryPlane | None:
     stored = obj.get(_KEY)
     if stored is None or obj.type != 'MESH' or stored["vertices"] != len(obj.data.vertices):
         return None
+
     return SymmetryPlane(
         point=np.array(stored["point"]),
         normal=np.array(stored["normal"]),

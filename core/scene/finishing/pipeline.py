@@ -58,4 +58,5 @@ def finish_and_texture(
         decoded = source_views.decode_views(views)
         baking = texturing.bake_texture_of_views(mesh, decoded, texture_size)
         texture = yield from subtask(baking, share, 1.0)
+
     return FinishOutput(finished, texture)

@@ -194,6 +194,7 @@ def _remesh_in_frame(
     comparison = yield from _step(
         0.97, "Comparing", lambda: compare_shapes(reference, result, closed_surface.volume)
     )
+
     return RemeshResult(
         mesh=colored,
         before=before,
@@ -265,6 +266,7 @@ class _WorkingFrame:
         if walls is not None:
             shift = self.offset * self.factor * np.array(scale)
             walls = replace(walls, places=walls.places - shift)
+
         return replace(
             result,
             mesh=replace(result.mesh, vertices=vertices.astype(np.float32)),
@@ -305,6 +307,7 @@ def _close(
     surface = original
     if closed.mesh is not original.mesh:
         surface = SampledSurface(closed.mesh)
+
     if closed.repaired:
         comparison = yield from _step(
             0.19, "Comparing", lambda: compare_shapes(original, surface, surface.volume)
@@ -312,6 +315,7 @@ def _close(
         fault = comparison.fault()
         if fault is not None:
             raise refuse(fault, "Close its holes by hand first, or add a Solidify modifier")
+
     return closed, surface
 
 
@@ -371,6 +375,7 @@ def _reduce(shape: SampledSurface, settings: FinishSettings, mirror: bool) -> Ta
     mesh = shape.mesh
     faces = settings.faces or preset.faces or len(mesh.to_triangles())
     ways: list[Callable[[], MeshArrays]]
+
     if preset.quads:
         ways = [
             lambda: blender_remeshers.remesh_quads(mesh, faces, mirror),
@@ -389,6 +394,7 @@ def _reduce(shape: SampledSurface, settings: FinishSettings, mirror: bool) -> Ta
             failure = error
         else:
             return remeshed
+
     raise failure
 
 
@@ -423,6 +429,7 @@ def _repair_mesh(mesh: MeshArrays) -> Task[MeshArrays]:
         repaired, _ = remove_loose(repair(), 0.0)
         if check_topology(repaired).is_watertight:
             return repaired
+
     raise MeshError(
         f"The mesh could not be made manifold: {topology.summary()}. Try another number of faces"
     )

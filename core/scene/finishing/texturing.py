@@ -67,10 +67,12 @@ def encode_texture(pixels: NDArray[np.float32], uv: NDArray[np.float32]) -> Bake
     rgba = np.ones((height, width, 4), np.float32)
     rgba[..., :3] = pixels
     image = images.image_from_pixels("Maquette texture", rgba, alpha=False)
+
     try:
         png = np.frombuffer(image.packed_file.data, np.uint8)
     finally:
         bpy.data.images.remove(image)
+
     return BakedTexture(png=png, size=(width, height), mean=pixels.mean((0, 1)), uv=uv)
 
 

@@ -45,6 +45,7 @@ def shown_file(path: Path, root: Path, scratch: Path) -> Path:
     copy = scratch / path.name
     _hide_nodes(data, hidden)
     _write_copy(copy, data, path, json_end)
+
     return copy
 
 
@@ -93,11 +94,13 @@ def _hidden_nodes(data: Mapping[str, Any]) -> list[int]:
     nodes = data.get("nodes", ())
     shown = set()
     remaining = list(scenes[data.get("scene", 0)].get("nodes", ()))
+
     while remaining:
         index = remaining.pop()
         if index not in shown:
             shown.add(index)
             remaining += nodes[index].get("children", ())
+
     return [index for index, node in enumerate(nodes) if "mesh" in node and index not in shown]
 
 

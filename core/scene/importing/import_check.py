@@ -76,6 +76,7 @@ def check_mesh_file(path: Path, root: Path) -> Task[ImportReport]:
     yield Progress(0.0, OPENING)
     scratch = Path(tempfile.mkdtemp(prefix="maquette_import_"))
     source = path
+
     try:
         with _alarm(time_limit(path) + _ALARM_DELAY):
             report = _check_file(path, root, scratch)
@@ -120,6 +121,7 @@ def _alarm(seconds: float) -> Iterator[None]:
         return
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, seconds)
+
     try:
         yield
     finally:
@@ -133,6 +135,7 @@ def _prepare_process() -> None:
         return
     _limited = True
     bpy.ops.wm.read_factory_settings(use_empty=True)
+
     try:
         import resource
     except ImportError:
@@ -166,6 +169,7 @@ def _check_file(path: Path, root: Path, scratch: Path) -> ImportReport:
     source = path
     scene = ""
     suffix = path.suffix.lower()
+
     if suffix in (".glb", ".gltf"):
         source = gltf_files.shown_file(path, root, scratch)
     elif suffix == ".blend":
@@ -211,6 +215,7 @@ def _import_report(
         names = {_file_name(image) for image in lost}
         file_scene = mesh_import.file_scene(objects)
         is_posed = file_scene is not None and _is_posed(file_scene)
+
     return ImportReport(
         source=source,
         scene=scene,
@@ -260,6 +265,7 @@ def _evaluated_bounds(objects: Sequence[bpy.types.Object]) -> NDArray[np.float64
     shown = set(objects)
     boxes: dict[int, NDArray[np.float64]] = {}
     corners = []
+
     for item in bpy.context.evaluated_depsgraph_get().object_instances:
         obj = item.object
         owner = item.parent if item.is_instance else obj

@@ -133,6 +133,7 @@ def world_triangles(objects: Iterable[bpy.types.Object]) -> MeshArrays:
     objects = list(objects)
     vertices = [np.empty((0, 3), np.float32)]
     triangles = [np.empty((0, 3), np.int32)]
+
     with evaluated_objects(bpy.context, objects) as graph_of:
         for obj in objects:
             graph = graph_of(obj)
@@ -182,6 +183,7 @@ def _world_mesh(
     if is_mirrored:
         triangles = triangles[:, ::-1]
     world_vertices = vertices @ to_world[:3, :3].T + to_world[:3, 3]
+
     return world_vertices.astype(np.float32), triangles
 
 
@@ -331,6 +333,7 @@ def _import_file(path: Path, scene: str) -> Collection[bpy.types.Object] | None:
                 f"{path}: the file type {other or 'no suffix'} is not supported. Use one of "
                 f"{', '.join(SUFFIXES)}"
             )
+
     return None
 
 

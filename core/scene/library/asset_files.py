@@ -50,6 +50,7 @@ def list_assets(path: Path, only_marked: bool) -> Task[tuple[AssetName, ...]]:
     except (OSError, RuntimeError) as error:
         reason = mesh_import.one_line(error)
         raise MeshError(f"{path} is not a readable .blend file: {reason}") from error
+
     if assets or only_marked:
         return tuple(assets)
     return (whole,)
@@ -106,6 +107,7 @@ def load_objects(path: Path, asset: AssetName, link: bool) -> list[bpy.types.Obj
     names = list(asset.members) if asset.kind == SCENE_OBJECT else [asset.name]
     try:
         with bpy.data.libraries.load(str(path), link=link) as (source, target):
+            # Names that are not there would be left out without a word.
             there = source.collections if is_collection else source.objects
             missing = [name for name in names if name not in there]
             if missing:
@@ -117,6 +119,8 @@ def load_objects(path: Path, asset: AssetName, link: bool) -> list[bpy.types.Obj
 
     if not is_collection:
         return list(target.objects)
+
+    # An empty shows the collection, so that it is moved as one object.
     (collection,) = target.collections
     return [instance_collection(collection)]
 

@@ -51,6 +51,7 @@ def render_assets(
         except MeshError as error:
             reason = " ".join(str(error).split())
             renders.append(AssetRender(asset, np.zeros((0, 0, 0, 4), np.uint8), reason))
+
     return renders
 
 
@@ -69,6 +70,7 @@ def _render_asset(opener: OpenAsset, threads: int) -> Task[NDArray[np.uint8]]:
         MeshError: It has no face.
     """
     with opener() as objects, render_studio(SAMPLES, threads) as stage:
+        # The frame of the object follows from its evaluated mesh.
         mesh_import.show_as_rendered(objects)
         stage.set_objects(objects)
         mesh = stage.evaluated_mesh()

@@ -59,6 +59,7 @@ def add_asset(
         objects = _imported_objects(path, link)
     else:
         objects = _loaded_objects(path, asset, link)
+
     return _grouped(collection, objects, asset.name)
 
 
@@ -81,6 +82,8 @@ def place_objects(
     low = vertices.min(axis=0)
     high = vertices.max(axis=0)
     base = np.array((*(low + high)[:2] / 2, low[2]))
+
+    # Its bounds after the turn, and how far it is moved to the side.
     turn = Matrix.Rotation(spot.turn, 4, 'Z')
     turned = (vertices - base) @ np.array(turn.to_3x3()).T
     bounds = np.stack((turned.min(axis=0), turned.max(axis=0)))
@@ -89,9 +92,11 @@ def place_objects(
     location = spot.location + spot.beside * float(distance)
 
     if not is_fixed:
+        # Further along X, as far as something is in the way.
         others = _without(context, objects)
         offset = placement.free_offset_among(others, bounds + np.array(location))
         location = location + Vector((offset, 0.0, 0.0))
+
     transform = Matrix.Translation(location) @ turn @ Matrix.Translation(-Vector(base))
     root.matrix_world = transform @ root.matrix_world
     context.view_layer.update()
@@ -117,6 +122,7 @@ def spot_beside(context: bpy.types.Context, image: bpy.types.Image | None, turn:
 
 def _spot_beside_reference(reference: bpy.types.Object, turn: float) -> Spot:
     """Return the place at the right edge of an image empty, at the height of its lower edge."""
+    # The right edge at half the height, and the lowest corner.
     width, height = _empty_size(reference)
     matrix = reference.matrix_world
     left, bottom = reference.empty_image_offset
@@ -129,11 +135,13 @@ def _spot_beside_reference(reference: bpy.types.Object, turn: float) -> Spot:
     ]
     lowest = min(corner.z for corner in corners)
 
+    # The object faces who looks at the reference.
     viewer = np.array(matrix.to_3x3().col[2])
     towards_viewer = -turn_to_front(viewer / max(float(np.linalg.norm(viewer)), 1e-9))
     beside = matrix.to_3x3().col[0].normalized()
     beside.z = 0.0
     location = Vector((right_edge.x, right_edge.y, lowest))
+
     return Spot(location, turn + towards_viewer, beside)
 
 
@@ -149,6 +157,8 @@ def _own_objects(asset: AssetName, share_data: bool) -> list[bpy.types.Object]:
     """Return copies of an asset of the open file."""
     if asset.kind == FILE:
         raise LibraryError(f"{asset.name} is the open file. Choose another result")
+
+    # The asset may have been renamed or deleted since it was indexed.
     names = asset.members or (asset.name,)
     blocks = bpy.data.collections if asset.kind == COLLECTION else bpy.data.objects
     missing = [name for name in names if name not in blocks]
@@ -166,6 +176,7 @@ def _copied_objects(
     """Return copies of an object and of its children, which are no assets."""
     copies = {}
     for original in originals:
+        # The copy of an asset is not an asset itself.
         copy = original.copy()
         copy.asset_clear()
         if copy.data and not share_data:
@@ -180,6 +191,7 @@ def _copied_objects(
         else:
             copy.parent = None
             copy.matrix_world = matrix
+
     return list(copies.values())
 
 
@@ -191,6 +203,8 @@ def _imported_objects(path: Path, link: bool) -> list[bpy.types.Object]:
             f"{path.name} cannot be linked, because only marked assets of .blend files can "
             f"({kind}). Append it"
         )
+
+    # Importers link objects to the active collection.
     objects = mesh_import.import_objects(path)
     for obj in objects:
         for collection in list(obj.users_collection):
@@ -204,6 +218,7 @@ def _loaded_objects(path: Path, asset: AssetName, link: bool) -> list[bpy.types.
         objects = load_objects(path, asset, link)
     except MeshError as error:
         raise LibraryError(f"{error}. Index the library again") from error
+
     if not link:
         for block in (*objects, objects[0].instance_collection):
             if block:
@@ -221,6 +236,8 @@ def _grouped(
     if not any(collection.objects.get(obj.name) == obj for obj in objects):
         for obj in objects:
             collection.objects.link(obj)
+
+    # One object to move them all by.
     roots = [obj for obj in objects if obj.parent not in set(objects)]
     if len(roots) == 1:
         return [roots[0], *(obj for obj in objects if obj != roots[0])]

@@ -61,6 +61,7 @@ def write_objects(
     digests = {}
     written: set[bpy.types.Object] = set()
     for root in roots:
+        # An object with all of its children is one asset.
         family = [obj for obj in (root, *root.children_recursive) if _is_kept(obj, among)]
         if not family or family[0] != root:
             continue
@@ -71,9 +72,11 @@ def write_objects(
         asset = AssetName(SCENE_OBJECT, root.name, tuple(obj.name for obj in family))
         digests[asset] = digest
         written.update(family)
+
     if not digests:
         raise SceneError("No object with faces to search by. Select a mesh, or another collection")
 
+    # Paths in the file are absolute, since it is in a temporary folder.
     folder = create_folder()
     path = folder / "objects.blend"
     try:
@@ -81,6 +84,7 @@ def write_objects(
     except (OSError, RuntimeError) as error:
         remove_folder(folder)
         raise OutputError(f"{path} could not be written: {error}") from error
+
     return SceneAssets(path, digests)
 
 
@@ -96,10 +100,13 @@ def _digest(objects: Sequence[bpy.types.Object]) -> str:
     """
     mesh = mesh_import.world_triangles(objects)
     vertices = mesh.vertices.astype(float)
+
+    # The shape in steps of its size, wherever it is.
     low = vertices.min(axis=0)
     size = float(np.ptp(vertices, axis=0).max()) or 1.0
     steps = np.rint((vertices - low) / (size * _ROUNDING)).astype(np.int32)
 
+    # The materials by name and color.
     total = hashlib.sha256(steps.tobytes())
     total.update(mesh.to_triangles().tobytes())
     for obj in objects:
@@ -107,4 +114,5 @@ def _digest(objects: Sequence[bpy.types.Object]) -> str:
             material = slot.material
             text = f"{material.name} {tuple(material.diffuse_color)}" if material else "none"
             total.update(text.encode())
+
     return total.hexdigest()

@@ -59,6 +59,7 @@ def _photograph(
         turned = file.turned
     except ImageError:
         size = _background_size(obj.data) or scene_cameras.image_size(scene.render)
+
     camera = scene_cameras.from_blender(scene, obj, graph, size=size)
     first, second = (float(obj.data.get(name, 0.0)) for name in DISTORTION)
     return SolvedPhotograph(path, camera, (first, second), turned)
@@ -83,6 +84,7 @@ def _read_cloud(obj: bpy.types.Object | None) -> SparseCloud:
     rgba = np.ones((len(points), 4), np.float32)
     if COLOR in mesh.color_attributes:
         mesh.color_attributes[COLOR].data.foreach_get("color_srgb", rgba.ravel())
+
     return SparseCloud(
         points=points.astype(np.float32),
         colors=rgba[:, :3],

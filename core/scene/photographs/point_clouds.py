@@ -108,6 +108,7 @@ def _cube_nodes(radius: float) -> bpy.types.NodeTree:
         tree.links.new(direction.outputs[0], extrude.inputs["Offset"])
         tree.links.new(side.outputs[0], extrude.inputs["Offset Scale"])
         chain.append(extrude)
+
     chain.append(nodes.new('NodeGroupOutput'))
     for place, node in enumerate(chain):
         node.location = (200 * place, 0)

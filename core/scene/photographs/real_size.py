@@ -37,6 +37,7 @@ def chosen_collection(
         for collection in collections:
             if obj.name in collection.all_objects:
                 return collection
+
     if len(collections) == 1:
         return collections[0]
     if collections:
@@ -44,6 +45,7 @@ def chosen_collection(
         raise SceneError(
             f"There are several sets of photographs ({names}): select an object of the one to scale"
         )
+
     raise SceneError("There are no solved photographs in this scene: press Solve Photographs first")
 
 
@@ -85,6 +87,7 @@ def scale_collection(collection: bpy.types.Collection, factor: float) -> None:
         _scale_placement(obj, factor)
         point_clouds.scale_radius(obj, factor)
         source_views.scale_views(obj, factor)
+
     for data in {obj.data for obj in objects if obj.data}:
         _scale_data(data, factor)
     collection[SIZE] *= factor

@@ -41,6 +41,7 @@ def new_object(collection: bpy.types.Collection, recipe: Recipe) -> bpy.types.Ob
     collection.objects.link(root)
     _build(root, made, {})
     storage.store_recipe(root, recipe)
+
     return root
 
 
@@ -64,6 +65,7 @@ def rebuild(root: bpy.types.Object, recipe: Recipe, discard_edits: bool = False)
             f"{root.name!r} was edited by hand, which would be lost. Discard the edits to change "
             "its parameters"
         )
+
     made = make(recipe)
     _build(root, made, _split_parts(root, before))
     storage.store_recipe(root, recipe)
@@ -117,10 +119,12 @@ def _split_parts(root: bpy.types.Object, made: ProceduralObject) -> dict[str, tu
         return {"": made.parts}
     counts: Counter[str] = Counter()
     split = {}
+
     for part in made.parts:
         key = f"{part.label}#{counts[part.label]}"
         counts[part.label] += 1
         split[key] = (part,)
+
     return split
 
 
@@ -190,6 +194,7 @@ def _write_parts(obj: bpy.types.Object, parts: Sequence[Part], before: Sequence[
     fill_mesh(mesh, tuple(parts))
     _set_materials(mesh, parts, old_materials)
     mesh.update(calc_edges=True)
+
     if is_smooth:
         mesh.shade_smooth()
     else:
@@ -217,6 +222,7 @@ def _part_keys(parts: Sequence[Part]) -> list[_SlotKey]:
         if look not in looks:
             looks.append(look)
         keys.append((part.label, looks.index(look)))
+
     return keys
 
 
@@ -266,6 +272,7 @@ def _set_groups(obj: bpy.types.Object, parts: Sequence[Part], old_labels: set[st
         group = obj.vertex_groups.get(label)
         if group:
             obj.vertex_groups.remove(group)
+
     for label, indices in vertices.items():
         group = obj.vertex_groups.get(label) or obj.vertex_groups.new(name=label)
         group.add(indices, 1.0, 'REPLACE')

@@ -63,10 +63,12 @@ def upright_mesh(
     views: list[View] = []
     is_level = abs(euler.x) < _LEVEL and abs(euler.y) < _LEVEL
     is_even = max(scale) - min(scale) <= _SAME_SCALE * max(scale)
+
     if is_level and is_even and min(scale) > 0:
         # Decoded by Blender, which needs no package.
         for view in source_views.decode_views(source_views.load_views(obj)):
             views.append(replace(view, camera=view.camera.scaled(float(scale[0]))))
+
     return UprightMesh(mesh, tuple(views), to_world)
 
 
@@ -88,4 +90,5 @@ def new_fitted_object(
     root.rotation_euler = turn.to_euler('XYZ')
     root.scale = fit.scale
     building.set_part_colors(root, fit.colors)
+
     return root

@@ -58,6 +58,7 @@ def adjusted(material: bpy.types.Material | None, part: Part) -> bpy.types.Mater
             bpy.data.materials.remove(other)
             return material
         return other
+
     set_look(material, part)
     _mark(material)
     return material
@@ -78,6 +79,7 @@ def _look_values(material: bpy.types.Material) -> list[float]:
     if len(nodes) != _NODES or len(shaders) != 1:
         return []
     numbers = []
+
     for socket in shaders[0].inputs:
         if socket.is_linked:
             return []
@@ -86,4 +88,5 @@ def _look_values(material: bpy.types.Material) -> list[float]:
             numbers.append(float(value))
         elif not isinstance(value, str):  # a menu
             numbers += list(value)
+
     return [*numbers, *material.diffuse_color]

@@ -61,6 +61,7 @@ def _digest(obj: bpy.types.Object) -> str:
     digest = hashlib.blake2b(digest_size=_LENGTH)
     digest.update(meshes.read_vertices(mesh).tobytes())
     digest.update(meshes.read_corners(mesh).tobytes())
+
     for name in ("loop_start", "material_index"):
         values = np.empty(len(mesh.polygons), np.int32)
         mesh.polygons.foreach_get(name, values)
@@ -75,6 +76,7 @@ def _digest(obj: bpy.types.Object) -> str:
     keys = mesh.shape_keys.key_blocks.keys() if mesh.shape_keys else []
     facts = (sorted(names), keys, len(mesh.materials), _has_mixed_shading(mesh))
     digest.update(repr(facts).encode())
+
     return digest.hexdigest()
 
 

@@ -71,6 +71,7 @@ class SceneBVH:
             point = self._tree.ray_cast(start, direction)[0]
             if point is not None:
                 hits.append(point)
+
         return np.array(hits, float).reshape(-1, 3)
 
     def free_distance(self, point: NDArray[np.float64], direction: NDArray[np.float64]) -> float:
@@ -174,6 +175,7 @@ class CameraCheck:
         origin = mathutils.Vector(start)
         unit = mathutils.Vector(direction).normalized()
         distance = 0.0
+
         while distance < max_distance:
             is_hit, point, _, _, obj, _ = self._scene.ray_cast(
                 self._graph, origin + distance * unit, unit, distance=max_distance - distance
@@ -186,4 +188,5 @@ class CameraCheck:
 
             # Hidden in renders: continue behind it.
             distance += _RAY_STEP * self._radius
+
         return None

@@ -143,6 +143,7 @@ def sample_light(
     hdri = None
     if domes and rng.random() < _HDRI_PROBABILITY:
         hdri = domes[int(choice * len(domes))]
+
     return LightSettings(
         hdri=hdri,
         level=level * (_DIMMED if has_sun else 1),
@@ -247,6 +248,7 @@ def _make_dome() -> bpy.types.World:
     ceiling.name = "Ceiling"
     ceiling.operation = 'MINIMUM'
     tree.links.new(image.outputs["Color"], ceiling.inputs[0])
+
     return world
 
 

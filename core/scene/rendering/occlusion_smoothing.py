@@ -85,4 +85,5 @@ def _filter_once(
         weight = tap_weight * cosine**_NORMAL_POWER * np.exp(-0.5 * distance * distance)
         total += weight * padded_values[tap]
         weights += weight
+
     return total / weights

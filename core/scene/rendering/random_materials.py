@@ -95,6 +95,7 @@ def _build_nodes(
         color = _image_socket(tree, image, coordinates)
     else:
         color = _procedural_socket(tree, params, coordinates)
+
     tree.links.new(color, shader.inputs["Base Color"])
 
 

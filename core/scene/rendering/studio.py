@@ -121,6 +121,7 @@ class RenderStudio:
             snapshot = reader.read_scene(
                 self.scene, {}, lambda: bpy.ops.render.render(scene=self.scene.name)
             )
+
         self.scene.render.use_persistent_data = True
 
         if not snapshot.parts:
@@ -171,6 +172,7 @@ class RenderStudio:
         # The albedo and occlusion of a relightable view.
         reach = self.scene.world.light_settings.distance * self.unit
         longest_side = reach / _OCCLUSION_REACH
+
         return replace(
             view,
             albedo=decode_albedo(passes, view.colour),
@@ -196,6 +198,7 @@ class RenderStudio:
             render.border_max_x = high[0]
             render.border_min_y = 1 - high[1]
             render.border_max_y = 1 - low[1]
+
         try:
             yield
         finally:
@@ -245,6 +248,7 @@ def render_studio(
     camera_data = bpy.data.cameras.new(_NAME)
     camera = bpy.data.objects.new(_NAME, camera_data)
     shown = bpy.data.collections.new(_NAME)
+
     try:
         scene.collection.children.link(shown)
         scene.collection.objects.link(camera)
@@ -294,6 +298,7 @@ def _release_render_data(scene: bpy.types.Scene) -> Iterator[None]:
     handler_lists = (handlers.undo_pre, handlers.redo_pre, handlers.load_pre)
     for handler_list in handler_lists:
         handler_list.append(release)
+
     try:
         yield
     finally:

@@ -55,6 +55,7 @@ def render_thumbnails(
             camera = _thumbnail_camera(center, diagonal, direction, size)
             view = stage.render_view("portrait", camera)
             images.append(view.colour.astype(np.float32) / 255)
+
     return images
 
 

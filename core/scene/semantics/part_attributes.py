@@ -53,6 +53,8 @@ def write_parts(
         MeshError: The mesh has another number of triangles.
     """
     mesh = obj.data
+
+    # From triangles to the polygons of the mesh.
     polygons = triangle_polygons(mesh)
     if len(polygons) != len(triangle_parts):
         raise MeshError(f"{obj.name!r} was edited in the meantime and was not changed")
@@ -64,6 +66,8 @@ def write_parts(
     numbers = np.zeros(len(parts), np.int32)
     for number, index in enumerate(present, start=1):
         numbers[parts == index] = number
+
+    # Written as an attribute, and in the forms that are wanted.
     shown = [names[index] for index in present]
     previous = list(mesh.get(NAMES_KEY, ()))
     _write_attribute(mesh, numbers, shown)
@@ -71,7 +75,10 @@ def write_parts(
         _write_vertex_groups(obj, numbers, shown, previous)
     if material_slots:
         _write_material_slots(mesh, numbers, shown)
+
+    # The largest parts first.
     counts = np.bincount(numbers, minlength=len(shown) + 1)[1:]
+
     return [shown[place] for place in np.argsort(-counts, kind="stable")]
 
 
@@ -107,10 +114,12 @@ def _write_vertex_groups(
         if old is not None:
             obj.vertex_groups.remove(old)
 
+    # The part of each corner is that of its face.
     corners = meshes.read_corners(obj.data)
     counts = np.empty(len(numbers), np.int32)
     obj.data.polygons.foreach_get("loop_total", counts)
     corner_numbers = numbers.repeat(counts)
+
     for number, name in enumerate(names, start=1):
         vertices = np.unique(corners[corner_numbers == number])
         group = obj.vertex_groups.new(name=name)
@@ -123,6 +132,7 @@ def _write_material_slots(
     """Give each part a slot of its own, behind those that the mesh has."""
     slots = _without_part_slots(mesh)
     for number, name in enumerate(names, start=1):
+        # The material that most faces of the part have.
         chosen = numbers == number
         base = None
         if len(mesh.materials):
@@ -130,6 +140,7 @@ def _write_material_slots(
             base = mesh.materials[int(used.argmax())]
         slots[chosen] = len(mesh.materials)
         mesh.materials.append(_part_material(base, name, number))
+
     mesh.polygons.foreach_set("material_index", slots)
     mesh.update()
 
@@ -139,10 +150,13 @@ def _without_part_slots(mesh: bpy.types.Mesh) -> NDArray[np.int32]:
     slots = np.empty(len(mesh.polygons), np.int32)
     mesh.polygons.foreach_get("material_index", slots)
     removed = []
+
     for place in range(len(mesh.materials) - 1, -1, -1):
         material = mesh.materials[place]
         if material is None or _BASE_KEY not in material:
             continue
+
+        # Its faces go back to the material that it was made from.
         base = material[_BASE_KEY]
         others = [other for other in mesh.materials if other is not None and other == base]
         base_place = list(mesh.materials).index(others[0]) if others else 0
@@ -150,6 +164,7 @@ def _without_part_slots(mesh: bpy.types.Mesh) -> NDArray[np.int32]:
         slots[slots > place] -= 1
         mesh.materials.pop(index=place)
         removed.append(material)
+
     remove_unused(removed)
     return slots
 
@@ -159,6 +174,9 @@ def _part_material(base: bpy.types.Material | None, name: str, number: int) -> b
     material = base.copy() if base else bpy.data.materials.new(name)
     material.name = name
     material[_BASE_KEY] = base
+
+    # Hues of neighboring numbers are far apart.
     hue = number * _GOLDEN_RATIO % 1
-    material.diffuse_color = (*colorsys.hsv_to_rgb(hue, 0.6, 0.8), 1.0)
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.6, 0.8)
+    material.diffuse_color = (red, green, blue, 1.0)
     return material

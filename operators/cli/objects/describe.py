@@ -65,10 +65,12 @@ def _run_command(arguments: argparse.Namespace) -> int:
             print_line(f"{photo}: {_as_text(content)}")
         images = [described.window, part_picture(described.meaning)]
         rows.append((_families_text(content), images))
+
     if arguments.output:
         from ....core.imaging.contact_sheet import write_contact_sheet  # needs Pillow
 
         write_contact_sheet(arguments.output, rows, _SHEET_SIZE)
+
     return 0
 
 
@@ -93,10 +95,12 @@ def part_shares(meaning: ImageMeaning) -> dict[str, float]:
     counts = np.bincount(groups.ravel(), minlength=len(meaning.groups) + 1)[1:]
     total = max(int(counts.sum()), 1)
     shares = {}
+
     for index in np.argsort(-counts, kind="stable"):
         share = float(counts[index] / total)
         if share >= _LEAST_PART:
             shares[meaning.groups[index]] = round(share, 4)
+
     return shares
 
 

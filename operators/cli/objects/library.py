@@ -59,6 +59,7 @@ def _run_index(arguments: argparse.Namespace) -> int:
     for name, reason in report.problems.items():
         print_line(f"maquette: {name} was left out: {reason}", error=True)
     print_line(f"{arguments.library}: {report.summary()}")
+
     return 0
 
 
@@ -74,6 +75,7 @@ def _add_find(parser: argparse.ArgumentParser) -> None:
         metavar="INDEX",
         help="file of an index; may be given several times",
     )
+
     parser.add_argument(
         "--count",
         type=number_within(int, COUNT),
@@ -83,6 +85,7 @@ def _add_find(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--drawing", action="store_true", help="everything within the outline is the object"
     )
+
     parser.add_argument(
         "--region",
         nargs=4,
@@ -91,6 +94,7 @@ def _add_find(parser: argparse.ArgumentParser) -> None:
         metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"),
         help="part of the image that counts, in shares of its width and height",
     )
+
     parser.add_argument("--json", action="store_true", help="print one line of JSON per query")
     parser.add_argument(
         "--sheet",
@@ -104,6 +108,7 @@ def _run_find(arguments: argparse.Namespace) -> int:
     target = _compute.compute_target()
     rows = []
     failures = {}
+
     for path in arguments.query:
         try:
             found = run_with_progress_line(_find(path, arguments, target))
@@ -115,6 +120,7 @@ def _run_find(arguments: argparse.Namespace) -> int:
         print_line(_as_json(path, found) if arguments.json else _as_text(path, found))
         if arguments.sheet:
             rows.append((path, found))
+
     if rows:
         _write_sheet(arguments, rows)
     return report_failures(failures, len(arguments.query), "searched by")
@@ -156,6 +162,7 @@ def _as_json(path: Path, found: Sequence[FoundAsset]) -> str:
             "turn": round(float(np.degrees(match.turn)), 1),
         }
         assets.append(asset)
+
     return json.dumps({"query": str(path), "found": assets})
 
 
@@ -172,6 +179,7 @@ def _write_sheet(
         for item in found:
             images.append(item.thumbnail.astype(np.float32) / 255)
         sheet.append((f"{path.name}: {names}", images))
+
     write_contact_sheet(arguments.sheet, sheet, _TILE)
     print_line(arguments.sheet)
 

@@ -74,6 +74,7 @@ def _run_blend(arguments: Namespace) -> int:
     )
     exporting.check_export_path(arguments.output)
     task = _compute.run_function(shapes.blend_shapes, request)
+
     return _write(run_with_progress_line(task), arguments.output)
 
 
@@ -153,6 +154,7 @@ def _run_generate(arguments: Namespace) -> int:
     )
     exporting.check_export_path(arguments.output)
     task = _compute.run_function(shapes.generate_shapes, request)
+
     return _write(run_with_progress_line(task), arguments.output)
 
 

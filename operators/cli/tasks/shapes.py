@@ -40,6 +40,7 @@ def _add_shapes(parser: ArgumentParser) -> None:
         default=1500,
         help="procedural objects to train on besides the sets (%(default)s)",
     )
+
     group.add_argument(
         "--leave-out",
         nargs="+",
@@ -67,6 +68,7 @@ def _run_shapes(arguments: Namespace) -> int:
         arguments.weights,
     )
     print_line(checkpoint)
+
     return 0
 
 
@@ -88,11 +90,13 @@ def _run_generator(arguments: Namespace) -> int:
             "Give the folder of the run (--run), the run of the shape space (--shape-space) and "
             "its folder of shapes (--store)"
         )
+
     given = {}
     for option in ("steps", "seed", "threads", "kind"):
         value = getattr(arguments, option)
         if value is not None:
             given[option] = value
+
     if arguments.rate is not None:
         given["learning_rate"] = arguments.rate
     checkpoint = run_with_log(
@@ -103,6 +107,7 @@ def _run_generator(arguments: Namespace) -> int:
         given,
         arguments.weights,
     )
+
     print_line(checkpoint)
     return 0
 
@@ -155,6 +160,7 @@ def evaluate(arguments: Namespace) -> int:
             drawing=arguments.draw,
         )
         report = run_with_log(shape_training.evaluate_generators, request)
+
     print_line(report)
     return 0
 

@@ -5,7 +5,7 @@ import bpy
 import numpy as np
 import pytest
 
-WRITER = Path(__file__).resolve().parents[2] / "model/inference/test_shape_space.py"
+WRITER = Path(__file__).resolve().parents[2] / "model/inference/shapes/test_shape_space.py"
 
 
 @pytest.fixture(scope="module")

@@ -73,6 +73,7 @@ class _ResidualBlock(nn.Module):
             nn.BatchNorm2d(outputs),
         )
         self.shortcut: nn.Module = nn.Identity()
+
         if inputs != outputs:
             self.shortcut = nn.Sequential(
                 nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
@@ -146,6 +147,7 @@ def reconstruct_mesh(network: OccupancyNetwork, image: Tensor, resolution: int) 
         inside = finer
         cells = 2 * cells
         point_count += int(active.sum())
+
     return point_count
 
 

@@ -145,6 +145,7 @@ def estimate_seconds(resolution: int) -> tuple[float, float, float]:
     points = torch.rand(CHUNK, 3) * 2 - 1
     chunk_seconds = _best_time(lambda: field(planes, points))
     grid_seconds = resolution**3 / CHUNK * chunk_seconds
+
     return encoder_seconds, layer_seconds + upsampling_seconds, grid_seconds
 
 

@@ -76,6 +76,8 @@ def _load_cached(part: str, stamp: tuple[int, int]) -> Embedder:
     elif part == HEADS:
         embed = embed_images
         version = f"head {_digest(part)}"
+
+    # How long vectors are is found by making one.
     blank = np.zeros((1, 4, SIDE, SIDE), np.float32)
     dimensions = embed(blank).shape[1]
     return Embedder(EmbeddingInfo(version, dimensions), embed)
@@ -93,6 +95,7 @@ def _projected_features() -> Callable[[Pixels], NDArray[np.float32]]:
             "The projection for the search in libraries does not belong to these weights. "
             "Reinstall Maquette, or fit it anew with maquette train --task projection"
         )
+
     mean = state["mean"].numpy()
     matrix = state["matrix"].numpy()
 
@@ -122,6 +125,8 @@ def _digest(part: str) -> str:
     """Return a checksum of a part of the weights of meaning."""
     config, state = load_part(part)
     total = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+
+    # The numbers as they are stored, in half precision.
     for value in state.values():
         total.update(value.half().numpy().tobytes())
     return total.hexdigest()[:_DIGEST_LENGTH]
@@ -135,10 +140,17 @@ def embed_renders(embedder: Embedder, images: NDArray[np.uint8]) -> NDArray[np.f
         images: (B, S, S, 4) uint8, sRGB with straight alpha.
     """
     vectors = np.zeros((len(images), embedder.info.dimensions), np.float32)
+
+    # A view from which nothing is seen, as of a sheet from its edge, has no window.
     shown = np.flatnonzero((images[..., 3] >= _CLEAR).any(axis=(1, 2)))
-    if len(shown):
-        windows = [window_image(_as_floats(images[row])) for row in shown]
-        vectors[shown] = embedder.embed(_channels_first(windows))
+    if not len(shown):
+        return vectors
+
+    windows = []
+    for row in shown:
+        image = _as_floats(images[row])
+        windows.append(window_image(image))
+    vectors[shown] = embedder.embed(_channels_first(windows))
     return vectors
 
 

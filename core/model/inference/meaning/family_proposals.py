@@ -32,9 +32,11 @@ def proposals_of(described: ImageMeaning) -> list[FamilyProposal]:
         draws = described.draws.get(family, ())
         samples: list[dict[str, float]] = []
         if draws:
+            # The most probable values, the expected ones, and some drawn at random.
             samples.append({draw.target.address: draw.most_likely() for draw in draws})
             samples.append({draw.target.address: draw.mean() for draw in draws})
             for _ in range(_SAMPLES):
                 samples.append({draw.target.address: draw.sample(rng) for draw in draws})
         proposals.append(FamilyProposal(family, probability, tuple(samples)))
+
     return proposals

@@ -138,6 +138,7 @@ def label_surface(
     groups = np.where(smooth.max(1) >= least, smooth.argmax(1), UNKNOWN)
     groups = without_islands(groups, surface.areas, surface.neighbors)
     is_seen = weights > _LEAST_SEEN
+
     return SurfaceParts(
         groups=groups,
         names=names,
@@ -149,8 +150,9 @@ def label_surface(
 
 def neighbor_pairs(triangles: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """Return the pairs (E, 2) of triangles (T, 3) that share an edge, each in both orders."""
-    edges = np.concatenate((triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]))
-    edges = np.sort(edges, axis=1)
+    # Each edge with its triangle, in the order of its vertices.
+    sides = (triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]])
+    edges = np.sort(np.concatenate(sides), axis=1)
     faces = np.tile(np.arange(len(triangles)), 3)
     order = np.lexsort((edges[:, 1], edges[:, 0]))
     edges = edges[order]
@@ -161,6 +163,7 @@ def neighbor_pairs(triangles: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     first = faces[:-1][is_same]
     second = faces[1:][is_same]
     pairs = np.stack((first, second), axis=1)
+
     return np.concatenate((pairs, pairs[:, ::-1]))
 
 
@@ -171,10 +174,12 @@ def spread_over_surface(evidence: Floats, neighbors: NDArray[np.int64]) -> Float
         evidence: (T, G), 0 at faces that nothing is known of.
         neighbors: (E, 2) pairs of faces, each in both orders.
     """
+    # Begin with the faces of which something is known.
     total = evidence.sum(1, keepdims=True)
     values = np.divide(evidence, total, out=np.zeros_like(evidence), where=total > _LEAST_SEEN)
     is_known = total[:, 0] > _LEAST_SEEN
     source, target = neighbors.T
+
     while True:
         # All unknown faces beside known ones take the mean of these.
         is_front = is_known[source] & ~is_known[target]
@@ -206,6 +211,7 @@ def without_islands(
     result = groups.copy()
     source, target = neighbors.T
     while True:
+        # Patches: faces of one group that are connected.
         is_inner = result[source] == result[target]
         patches = _components(len(result), neighbors[is_inner])
         is_small = np.bincount(patches, areas) < _LEAST_ISLAND * areas.sum()
@@ -215,6 +221,8 @@ def without_islands(
         is_border = is_small[patches[target]] & ~is_small[patches[source]]
         if not is_border.any():
             return result
+
+        # A small patch takes the group that most of its border has.
         island = patches[target[is_border]]
         winners = _most_frequent(island, result[source[is_border]], len(is_small))
         is_island = winners[patches] != _NO_WINNER
@@ -226,6 +234,7 @@ def _prepare_surface(mesh: MeshArrays) -> _Surface:
     vertices = mesh.vertices.astype(float)
     corners = vertices[triangles]
     crosses = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+
     return _Surface(
         centers=corners.mean(1),
         normals=face_normals(vertices, triangles),
@@ -243,6 +252,7 @@ def _view_evidence(view: View, meaning: ImageMeaning, surface: _Surface, corners
         surface: Of the mesh.
         corners: (T, 3, 3) of its faces.
     """
+    # Faces that look at the camera and that nothing hides.
     directions = view.camera.directions_from(surface.centers)
     cosine = (surface.normals * directions).sum(1)
     buffer = render_depth(corners, view.camera)
@@ -252,10 +262,14 @@ def _view_evidence(view: View, meaning: ImageMeaning, surface: _Surface, corners
     low, high = mask_bounds(view.image[..., 3])
     window = float((high - low).max()) * WINDOW_UNITS
     corner = (low + high) / 2 - window / 2
+
+    # The cell of the part map in which each face is seen.
     side = len(meaning.parts)
     pixels, _ = view.camera.project(surface.centers[is_seen])
-    cells = ((pixels - corner) / window * side).astype(int).clip(0, side - 1)
+    places = (pixels - corner) / window * side
+    cells = places.astype(int).clip(0, side - 1)
 
+    # What is seen at a slant counts less.
     evidence = np.zeros((surface.count, len(meaning.groups)))
     groups = meaning.parts[cells[:, 1], cells[:, 0], 1:]
     evidence[is_seen] = groups * cosine[is_seen, None]
@@ -278,14 +292,18 @@ def _group_prior(families: dict[str, float], names: Sequence[str]) -> Floats:
         families: Their probabilities.
         names: Of the groups.
     """
+    # Each likely family vouches for its groups by its probability.
     prior = np.full(len(names), _PRIOR_FLOOR)
     ranked = sorted(families, key=lambda name: -families[name])
     unexplained = 1.0
+
     for family in ranked[:3]:
         if family in FAMILIES:
             unexplained -= families[family]
             has_group = np.isin(names, sorted(family_groups(family)))
             prior += families[family] * has_group
+
+    # The rest of the probability may be of any group.
     return np.minimum(prior + max(unexplained, 0.0), 1.0)
 
 
@@ -308,10 +326,13 @@ def _smoothed(values: Floats, is_seen: NDArray[np.bool_], neighbors: NDArray[np.
     counts = np.bincount(target, minlength=len(values))[:, None]
     smooth = values
     kept = np.where(is_seen, _SEEN_SHARE, 0.0)[:, None]
+
     for _ in range(_SMOOTHINGS):
+        # The mean of a face and its neighbors, mixed with what was seen.
         sums = _sums_at(smooth[source], target, len(values)) + smooth
         mean = sums / (counts + 1)
         smooth = kept * values + (1 - kept) * mean
+
     return smooth
 
 
@@ -341,11 +362,13 @@ def _components(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     """
     labels = np.arange(count)
     while True:
+        # Each face takes the smallest number of its neighbors.
         smallest = labels.copy()
         np.minimum.at(smallest, pairs[:, 0], labels[pairs[:, 1]])
         smallest = smallest[smallest]  # jump over faces that have been joined already
         if (smallest == labels).all():
             break
         labels = smallest
+
     numbers: NDArray[np.int64] = np.unique(labels, return_inverse=True)[1].astype(np.int64)
     return numbers

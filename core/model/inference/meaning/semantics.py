@@ -122,6 +122,7 @@ def describe_window(
         families = _rank_families(logits, heads.config)
         draws = _predict_draws(maps, heads, [name for name, _ in families])
 
+    # The threshold was set on images of known families.
     margin = float(known_margin(logits[None]))
     return ImageMeaning(
         families=families,
@@ -150,7 +151,9 @@ def embed_images(
     vectors = []
     with torch.inference_mode():
         for chunk in torch.from_numpy(images).split(_CHUNK):
-            vectors.append(heads.embed(trunk(chunk), chunk[:, 3:]).numpy())
+            masks = chunk[:, 3:]
+            embedded = heads.embed(trunk(chunk), masks)
+            vectors.append(embedded.numpy())
     return np.concatenate(vectors)
 
 
@@ -168,7 +171,9 @@ def trunk_features(images: Pixels, trunk_weights: Path | None = None) -> NDArray
     vectors = []
     with torch.inference_mode():
         for chunk in torch.from_numpy(images).split(_CHUNK):
-            vectors.append(pooled_features(trunk(chunk), chunk[:, 3:]).numpy())
+            masks = chunk[:, 3:]
+            pooled = pooled_features(trunk(chunk), masks)
+            vectors.append(pooled.numpy())
     return np.concatenate(vectors)
 
 
@@ -240,11 +245,13 @@ def _load_cached(
         raise WeightsError(
             f"The heads in {path} do not fit this version of Maquette: {error}"
         ) from error
+
     if trunk.fingerprint() != config.trunk:
         raise WeightsError(
             f"The heads in {path} were trained for other weights of reconstruction. Choose the "
             "weights that they belong to, or train them anew with maquette train --task meaning"
         )
+
     return trunk, heads.eval().requires_grad_(False)
 
 
@@ -295,11 +302,13 @@ def _predict_draws(
 
     draws = {}
     for row, family in enumerate(chosen):
+        # Bins beyond those of the draw have no probability.
         distributions = []
         for column, target in enumerate(targets[family]):
             probabilities = logits[row, column, : target.count].softmax(0)
             distributions.append(DrawDistribution(target, probabilities.numpy()))
         draws[family] = tuple(distributions)
+
     return draws
 
 
@@ -310,6 +319,7 @@ def _with_background(parts: Tensor, mask: Tensor) -> NDArray[np.float32]:
         parts: (G, h, w) probabilities of the groups within the object.
         mask: (2 h, 2 w) in 0..1.
     """
+    # Pixels at the outline are both background and part.
     coverage = torch.nn.functional.avg_pool2d(mask[None], 2)
     joined = torch.cat((1 - coverage, parts * coverage))
     return joined.permute(1, 2, 0).contiguous().numpy()

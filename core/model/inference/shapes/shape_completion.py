@@ -118,11 +118,13 @@ def known_surface(
     """
     bounds = np.stack((points.min(0), points.max(0))).astype(float)
     if missing_side:
+        # The box of the complete shape reaches beyond the points at one end.
         axis, direction = SIDES[missing_side]
         extent = bounds[1, axis] - bounds[0, axis]
         end = 1 if direction > 0 else 0
         longer = extent * missing_share / (1 - missing_share)
         bounds[end, axis] += direction * longer
+
     box = ShapeBox.of_bounds(bounds)
     unit = box.to_unit(points).astype(np.float32)
     unit_normals = box.normals_to_unit(normals).astype(np.float32)
@@ -174,6 +176,8 @@ def complete_surface(
         config: of the fitting.
     """
     config = config or CompletionConfig()
+
+    # The first guess, which the latent is kept near to.
     first = space.encode_points(surface.points, surface.normals, surface.known)
     start = torch.from_numpy(first)[None]
     latent = start.clone().requires_grad_()
@@ -181,8 +185,11 @@ def complete_surface(
     points = torch.from_numpy(surface.points)
     normals = torch.from_numpy(surface.normals)
     generator = torch.Generator().manual_seed(0)
+
     for step in range(config.steps):
         yield Progress(step / config.steps, "Completing")
+
+        # Other points at each step: all of them would take longer and gain nothing.
         chosen = torch.randint(len(points), (_POINTS_A_STEP,), generator=generator)
         with torch.enable_grad():
             values = torch.tanh(space.network.decoder(latent))
@@ -191,6 +198,7 @@ def complete_surface(
             optimizer.zero_grad()
             loss.backward()
         optimizer.step()
+
     return ShapeCode(latent.detach()[0].numpy(), surface.box)
 
 
@@ -231,12 +239,18 @@ def with_known(field: NDArray[np.float32], surface: KnownSurface) -> NDArray[np.
     index = np.argwhere(is_near)
     places = field_coordinates()[index].astype(np.float32)
 
+    # The height over the plane at the nearest point, as far as that is near.
     distance, nearest = nearest_distance(places, surface.points)
-    height = ((surface.points[nearest] - places) * surface.normals[nearest]).sum(1)
+    to_point = surface.points[nearest] - places
+    height = (to_point * surface.normals[nearest]).sum(1)
+    known = (height / REACH).clip(-1, 1)
     weight = (2 * (1 - distance / (_KEPT_CELLS * spacing))).clip(0, 1)
+
     result = field.copy()
-    old = field[tuple(index.T)]
-    result[tuple(index.T)] = old + weight * ((height / REACH).clip(-1, 1) - old)
+    near = tuple(index.T)
+    old = field[near]
+    result[near] = old + weight * (known - old)
+
     return result
 
 
@@ -250,13 +264,16 @@ def keep_known(mesh: MeshArrays, surface: KnownSurface) -> MeshArrays:
     vertices = surface.box.to_unit(mesh.vertices).astype(np.float32)
     distance, nearest = nearest_distance(vertices, surface.points)
     normals = surface.normals[nearest]
-    height = ((surface.points[nearest] - vertices) * normals).sum(1, keepdims=True)
+    to_point = surface.points[nearest] - vertices
+    height = (to_point * normals).sum(1, keepdims=True)
 
     # Full within half the reach, none beyond it, so that the seam is smooth.
     share = distance / (_NEAR_CELLS * field_spacing())
     weight = (2 * (1 - share)).clip(0, 1)[:, None]
     moved = vertices + weight * height * normals
-    return replace(mesh, vertices=surface.box.from_unit(moved).astype(np.float32))
+
+    meters = surface.box.from_unit(moved)
+    return replace(mesh, vertices=meters.astype(np.float32))
 
 
 def _join_missing(surface: KnownSurface, image: KnownSurface, axis: int) -> KnownSurface:
@@ -289,7 +306,8 @@ def thinned(
     """Return at most as many points (P, 3), and their normals, as are encoded."""
     if len(points) <= POINT_COUNT:
         return points, normals
-    chosen = np.random.default_rng(0).permutation(len(points))[:POINT_COUNT]
+    order = np.random.default_rng(0).permutation(len(points))
+    chosen = order[:POINT_COUNT]
     return points[chosen], normals[chosen]
 
 
@@ -302,16 +320,14 @@ def _surface_loss(values: Tensor, points: Tensor, normals: Tensor, offset: float
         normals: (P, 3).
         offset: distance of the points beside it, in truncations.
     """
+    # The field is 0 at the points, negative beyond them and positive behind.
     step = offset * REACH * normals
     places = torch.cat((points, points + step, points - step))
-    targets = torch.cat(
-        (
-            torch.zeros(len(points)),
-            torch.full((len(points),), -offset),
-            torch.full((len(points),), offset),
-        )
-    )
+    on_surface = torch.zeros(len(points))
+    beside = torch.full((len(points),), offset)
+    targets = torch.cat((on_surface, -beside, beside))
     sampled = _sample(values, places)
+
     return F.smooth_l1_loss(sampled, targets, beta=0.1)
 
 

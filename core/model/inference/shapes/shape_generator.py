@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ....errors import WeightsError
 from ....geometry.shape_cube.box import ShapeBox
+from ...networks.shape_autoencoder import LATENT_SIDE
 from ...networks.shape_generators import (
     BOX_NUMBERS,
     NOISE,
@@ -65,6 +66,7 @@ class ShapeGenerator:
     @torch.no_grad()
     def _one(self, label: int, seeds: tuple[int, int]) -> Tensor:
         """Return the coefficients (1, K) of one code."""
+        # Random numbers of each code by itself, whatever else is made.
         number = int(np.random.SeedSequence(seeds).generate_state(1)[0])
         generator = torch.Generator().manual_seed(number)
         labels = torch.tensor([label])
@@ -74,15 +76,20 @@ class ShapeGenerator:
             noise = torch.randn(1, self.components.shape[0], generator=generator)
             return self.network.sample(noise, labels)
         made: Tensor = self.network(torch.randn(1, NOISE, generator=generator), labels)
+
         return made
 
 
 def code_of_numbers(numbers: NDArray[np.float32]) -> ShapeCode:
     """Return the code of its numbers (N,): the flat latent and the logarithms of the sides."""
-    latent = numbers[:-BOX_NUMBERS].reshape(-1, 4, 4, 4)
+    flat_latent = numbers[:-BOX_NUMBERS]
+    latent = flat_latent.reshape(-1, LATENT_SIDE, LATENT_SIDE, LATENT_SIDE)
+
+    # Only ratios of the sides count: the longest one becomes 1.
     sides = numbers[-BOX_NUMBERS:].astype(float)
     sides = (sides - sides.max()).clip(_SMALLEST_LOG_SIDE, _LARGEST_LOG_SIDE)
-    return ShapeCode(latent.astype(np.float32), ShapeBox(np.zeros(3), np.exp(sides)))
+    box = ShapeBox(np.zeros(3), np.exp(sides))
+    return ShapeCode(latent.astype(np.float32), box)
 
 
 def load_generator(path: Path | None = None) -> ShapeGenerator:
@@ -120,6 +127,7 @@ def build_generator(
             f"The weights {file} hold another generator than this version expects. "
             "Reinstall Maquette, or train it again"
         ) from error
+
     return ShapeGenerator(network.eval().requires_grad_(False), mean, components)
 
 
@@ -153,10 +161,15 @@ def generator_part(
         sizes: its ``GeneratorSizes`` as a dictionary.
         generator: to store.
     """
+    # A mixture is built by its number of distributions and their rank.
     shape = [1, 0]
     if isinstance(generator.network, FactorMixture):
         shape = list(generator.network.factors.shape[:2])
-    state = {_NETWORK + key: value for key, value in generator.network.state_dict().items()}
+
+    state = {}
+    for key, value in generator.network.state_dict().items():
+        state[_NETWORK + key] = value
     state[_BASIS + "mean"] = torch.from_numpy(generator.mean)
     state[_BASIS + "components"] = torch.from_numpy(generator.components)
+
     return {"kind": kind, "sizes": sizes, "shape": shape}, state

@@ -113,6 +113,7 @@ def build_shape_space(
     """
     weights = {key: value for key, value in state.items() if not key.startswith(_STATISTICS)}
     try:
+        # JSON knows lists alone, the configuration has tuples.
         settings: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in config.items()
@@ -126,6 +127,7 @@ def build_shape_space(
             f"The weights {file} hold another shape space than this version expects. "
             "Reinstall Maquette, or train it again"
         ) from error
+
     return ShapeSpace(network.eval().requires_grad_(False), mean, directions)
 
 
@@ -141,9 +143,10 @@ def measure_space(
     """
     mean = latents.mean(0).astype(np.float32)
     _, lengths, directions = np.linalg.svd(latents - mean, full_matrices=False)
-    scale = lengths[:count] / np.sqrt(max(len(latents) - 1, 1))
-    kept = (directions[:count] * scale[:, None]).astype(np.float32)
-    return ShapeSpace(network, mean, kept)
+    freedom = max(len(latents) - 1, 1)
+    scale = lengths[:count] / np.sqrt(freedom)
+    kept = directions[:count] * scale[:, None]
+    return ShapeSpace(network, mean, kept.astype(np.float32))
 
 
 def shape_space_state(space: ShapeSpace) -> dict[str, Tensor]:
@@ -164,6 +167,7 @@ def encode_mesh(space: ShapeSpace, mesh: MeshArrays) -> ShapeCode:
     Raises:
         MeshError: the mesh has no faces, or encloses nothing.
     """
+    # Points are taken from the field, so that a messy mesh is coded as a clean one.
     solid = orient_and_thicken(mesh.vertices, mesh.to_triangles())
     field, box = solid_field(solid)
     points, normals = surface_points(field, POINT_COUNT, np.random.default_rng(0))
@@ -199,9 +203,12 @@ def vary_code(space: ShapeSpace, code: ShapeCode, strength: float, seed: int) ->
         seed: of the change.
     """
     rng = np.random.default_rng(seed)
+
+    # A random step along the directions in which training shapes differ.
     coefficients = rng.standard_normal(len(space.directions)).astype(np.float32)
-    change = strength * coefficients @ space.directions
-    latent = code.latent + change.reshape(code.latent.shape)
+    flat_change = strength * coefficients @ space.directions
+    change = flat_change.reshape(code.latent.shape)
+    latent = code.latent + change
     return replace(code, latent=latent.astype(np.float32))
 
 
@@ -232,6 +239,7 @@ def mesh_of_field(field: Field, box: ShapeBox, detail: int = 1) -> MeshArrays:
     """
     values = field
     if detail > 1:
+        # Finer points make smaller faces of the same surface.
         volume = torch.from_numpy(field)[None, None]
         finer = torch.nn.functional.interpolate(
             volume, scale_factor=detail, mode="trilinear", align_corners=False
@@ -240,11 +248,13 @@ def mesh_of_field(field: Field, box: ShapeBox, detail: int = 1) -> MeshArrays:
     if not (values > 0).any():
         raise MeshError("The shape has no surface. Choose a smaller strength or another seed")
 
+    # The first point is half a cell within the cube.
     spacing = field_spacing(FIELD_SIDE * detail)
     origin = np.full(3, (spacing - CUBE_SIDE) / 2)
     unit = surface_nets(values, 0.0, origin, spacing)
     unit = remove_small_components(unit, _SMALL_VOLUME, _SMALL_LENGTH)
     smooth = taubin_smooth(unit, _SMOOTHING)
+
     return replace(smooth, vertices=box.from_unit(smooth.vertices).astype(np.float32))
 
 
@@ -252,6 +262,7 @@ def _slerp_cells(
     first: NDArray[np.float32], second: NDArray[np.float32], share: float
 ) -> NDArray[np.float32]:
     """Return latents (C, 4, 4, 4) blended on the sphere, each cell by itself."""
+    # The angle between both vectors of each cell.
     first_length = np.linalg.norm(first, axis=0)
     second_length = np.linalg.norm(second, axis=0)
     product = np.maximum(first_length * second_length, 1e-12)
@@ -265,4 +276,5 @@ def _slerp_cells(
     first_weight = np.where(is_straight, 1 - share, np.sin((1 - share) * angle) / divisor)
     second_weight = np.where(is_straight, share, np.sin(share * angle) / divisor)
     blended: NDArray[np.float32] = first_weight * first + second_weight * second
+
     return blended.astype(np.float32)

@@ -109,6 +109,7 @@ class BatchSource:
         wanted = self.sampling.objects
         picks = rng.choice(len(self.objects), wanted, replace=len(self.objects) < wanted)
         samples = []
+
         for pick in picks:
             item = self.objects[pick]
             for _ in range(self.sampling.views):
@@ -116,6 +117,7 @@ class BatchSource:
                 side = self.sampling.side
                 placed = draw_dense_sample(item, choice, rng, augmentation, side, self.reach)
                 samples.append(placed.sample)
+
         return collate(samples, self.families)
 
 
@@ -155,6 +157,7 @@ def collate(samples: Sequence[DenseSample], families: Sequence[str]) -> DenseBat
             parts[part.name] = torch.tensor(values, dtype=torch.float32)
         else:
             parts[part.name] = torch.from_numpy(np.stack(values))
+
     return DenseBatch(**parts)
 
 

@@ -31,6 +31,7 @@ def read_dense_config(path: Path) -> DenseRunConfig:
     except ValueError as error:
         kind = "TOML" if path.suffix == ".toml" else "JSON"
         raise DatasetError(f"{path} is not {kind}: {error}") from error
+
     if not isinstance(settings, dict):
         raise DatasetError(f"{path} holds no settings: it should hold names and values")
     settings = {name: value for name, value in settings.items() if name not in _ASIDE}
@@ -54,6 +55,7 @@ def updated(config: T, settings: Mapping[str, Any]) -> T:
                 f"unknown setting {name!r}. Available settings: {', '.join(sorted(names))}"
             )
         changes[name] = _converted(name, getattr(config, name), value)
+
     return dataclasses.replace(config, **changes)  # type: ignore[type-var]
 
 

@@ -125,6 +125,7 @@ def colored(
     light = draw_light(rng, augmentation.light, up)
     color = np.zeros((*view.alpha.shape, 3), np.float32)
     color[known] = relit(albedo, normals, view.occlusion[known], light)
+
     return _spread(color, known)
 
 
@@ -144,6 +145,7 @@ def _positions(view: SurfaceView, known: NDArray[np.bool_]) -> Floats:
     lateral = x * right + y * down
     depth = np.nan_to_num(view.depth[known])[:, None] * away
     points: Floats = (lateral + depth).astype(np.float32)
+
     return points
 
 
@@ -199,6 +201,7 @@ def restyled(rgba: Floats, rng: np.random.Generator, augmentation: AugmentationC
         level = rng.uniform(0, augmentation.noise_level)
         noise = rng.standard_normal(result[:3].shape, np.float32)
         result[:3] = (result[:3] + level * noise).clip(0, 1)
+
     return result
 
 

@@ -34,6 +34,7 @@ class DenseLog:
         self._seconds = 0.0
         self._last = 0
         self._file: LineFile | None = None
+
         if self._path.exists():
             with report_write_errors(self._path):
                 kept = [line for line in dense_log_lines(run) if line["step"] <= step]

@@ -167,6 +167,7 @@ def gradient_loss(error: Tensor, known: Tensor, scales: int = 4) -> Tensor:
 
         total = total + masked_mean(across.clamp(max=0.1), across_known)
         total = total + masked_mean(down.clamp(max=0.1), down_known)
+
     return total
 
 
@@ -190,6 +191,7 @@ def _ray_losses(logits: Tensor, batch: DenseBatch) -> dict[str, Tensor]:
     zeros = logits.new_zeros(len(logits))
     union = zeros.index_add(0, image, either)
     overlap = (zeros.index_add(0, image, both) + 1e-3) / (union + 1e-3)
+
     return {"ray_occupancy": 10 * mean, "overlap": 1 - overlap.mean()}
 
 
@@ -222,6 +224,7 @@ def _image_losses(
     view = (output.field_of_view - batch.field_of_view).abs()
     extent = (output.depth_extent - batch.depth_extent).abs()
     shift = (output.shift - offset).abs() + 0.3 * (output.scale - depth_scale).abs()
+
     return {
         "up": masked_mean(up, seen_freely),
         "view": masked_mean(view, pinhole),
@@ -245,6 +248,7 @@ def _family_losses(
     cosine = (output.mirror_plane[:, :3] * true_normal).sum(1)
     offset = output.mirror_plane[:, 3] * cosine.sign() - batch.mirror_plane[:, 3]
     place = 1 - cosine.abs() + offset.abs()
+
     return {
         "family": masked_mean(entropy, named),
         "mirror": presence + masked_mean(place, symmetric),

@@ -99,6 +99,7 @@ class DenseObject:
         rgba = file.read_color(index)
         depth = file.read_depth(index)
         albedo, normal, occlusion = self._surface(index, depth)
+
         return SurfaceView(
             color=median_filter(rgba)[..., :3],
             albedo=albedo,
@@ -127,6 +128,7 @@ class DenseObject:
         albedo = decode_pixels(file.read_member(f"{index:03d}.{SMALL_ALBEDO}"), size, "RGB")
         shading = decode_pixels(file.read_member(f"{index:03d}.{SMALL_SHADING}"), size, "RGB")
         normal = decode_normals(shading[..., :2], depth > 0).astype(np.float32)
+
         return albedo, normal, shading[..., 2]
 
     @property
@@ -211,6 +213,7 @@ def load_dense_object(place: ObjectLocation, points: bool = True) -> DenseObject
         alpha = small.read_color(index)[..., 3]
         if (alpha > 127).sum() < _LEAST_PIXELS:
             return None
+
     return DenseObject(small)
 
 
@@ -227,4 +230,5 @@ def _mirror_plane(grid: NDArray[np.bool_]) -> NDArray[np.float64] | None:
         if union and overlap > _SYMMETRIC * union:
             normal: NDArray[np.float64] = np.eye(3)[axis]
             return normal
+
     return None

@@ -45,6 +45,7 @@ def draw_dense_samples(
         output, offsets = look_at_views(network, placed, device)
         for index, view in enumerate(placed):
             rows.append(_row(view.sample, output.at(index), float(offsets[index])))
+
     if not rows:
         return
 
@@ -76,6 +77,7 @@ def _row(sample: DenseSample, output: DenseOutput, offset: float) -> Floats:
         _gray(counts / 3, shown),
     ]
     image = sample.image[:3].transpose(1, 2, 0)
+
     return np.concatenate([image, *cells], axis=1)
 
 

@@ -192,6 +192,7 @@ def surface_normals(
     length = np.linalg.norm(gradient, axis=1)
     known = length > 1
     normals = gradient / np.maximum(length, 1e-6)[:, None]
+
     return normals.astype(np.float32), known
 
 
@@ -227,6 +228,7 @@ def _clipped(box: NDArray[np.int64], rays: GridRays) -> tuple[Floats, Floats]:
     farther = np.maximum(lower, upper)
     enter = np.maximum(np.maximum(nearer[:, 0], nearer[:, 1]), nearer[:, 2])
     leave = np.minimum(np.minimum(farther[:, 0], farther[:, 1]), farther[:, 2])
+
     return enter, leave
 
 
@@ -244,12 +246,14 @@ def _sampled(
     stride = step * direction
     ranks = np.arange(steps, dtype=np.float32)
     flat = np.zeros((len(start), steps), np.int32)
+
     for axis in range(3):
         travelled = ranks * stride[:, axis, None]
         cell = (first[:, axis, None] + travelled).astype(np.int32)
         np.clip(cell, 0, side - 1, out=cell)
         flat *= side
         flat += cell
+
     return grid.reshape(-1).take(flat)
 
 

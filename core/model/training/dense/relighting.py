@@ -90,6 +90,7 @@ def draw_light(
     # As a camera meters: a white surface in the brightest light is at the edge of the range.
     brightest = ambient[0].max() + lamp.max()
     gain = np.exp(rng.normal(0, config.exposure)) / max(brightest, 1e-3)
+
     return Light(
         ambient=ambient * np.float32(gain),
         direction=direction.astype(np.float32),
@@ -116,6 +117,7 @@ def irradiance(normals: Floats, light: Light) -> Floats:
     basis[:, 6] = _BAND[2] * (3 * z * z - 1)
     basis[:, 7] = _BAND[2] * x * z
     basis[:, 8] = _BAND[2] * (x * x - y * y)
+
     return np.maximum(basis @ light.ambient, 0)
 
 
@@ -180,6 +182,7 @@ def solid_texture(points: Floats, rng: np.random.Generator) -> NDArray[np.uint8]
     step = colors[below + 1] - colors[below]
     mixed = colors[below] + step * share[:, None]
     texture: NDArray[np.uint8] = mixed.astype(np.uint8)
+
     return texture
 
 
@@ -207,4 +210,5 @@ def _value_noise(points: Floats, rng: np.random.Generator) -> Floats:
                 index.append(lower[:, axis])
                 weight = weight * (1 - axis_share)
         result += weight * lattice[tuple(index)]
+
     return result

@@ -119,6 +119,7 @@ def draw_dense_sample(
         side: of the image, pixels.
         reach: depth to either side that the hull has where it is unknown.
     """
+    # The view and the window that the network sees of it.
     view = item.view(choice.view)
     posed = item.kinds[choice.view] != "free"
     stretch = _stretch(rng, augmentation)
@@ -147,11 +148,13 @@ def draw_dense_sample(
         cells = rays.start[:, None] + depths * rays.direction[:, None]
         points = in_object_frame(cells)
         within = _within_others(item, choice.others, points, rng, augmentation)
+
     hull = _hull_interval(within, shown, reach)
     known = posed or rng.random() < augmentation.view_known
     known_view = frame.field_of_view if known else 0.0
     conditions = (posed, known_view, known, (1 + len(choice.others)) / 6)
 
+    # Whatever the image shows at a pixel or as a whole.
     up = frame.directions @ (0.0, 0.0, 1.0)
     sample = DenseSample(
         image=_image(rgb, mask, hull),
@@ -193,6 +196,7 @@ def _draw_image(
     alpha = rgba[3]
     rgb = rgba[:3] * alpha + background * (1 - alpha)
     rgb = rgb * mask + 0.5 * (1 - mask)
+
     return rgb, mask
 
 
@@ -245,10 +249,13 @@ def outline_ndc(alpha: NDArray[np.uint8]) -> NDArray[np.float64]:
     rows = np.flatnonzero(shown.any(axis=1))
     first = shown[rows].argmax(axis=1)
     last = width - shown[rows, ::-1].argmax(axis=1)
+
+    # Both ends of a row, at its upper and its lower edge.
     columns = np.concatenate((first, first, last, last))
     lines = np.concatenate((rows, rows + 1, rows, rows + 1))
     corners = np.stack((columns, lines), axis=1)
     ndc: NDArray[np.float64] = corners * (2 / width, 2 / height) - 1.0
+
     return ndc
 
 
@@ -284,11 +291,14 @@ def _back_normals(
     """Return normals (P, 3) where ``rays`` leave last, in the frame of the image, 0 if unknown."""
     back = np.zeros((len(met.intervals), 3), np.float32)
     solid = np.flatnonzero(met.intervals)
+
+    # Where the rays leave the object for the last time.
     travelled = met.last_exit[solid, None] * rays.direction[solid]
     leaving = rays.start[solid] + travelled
     normals, known = surface_normals(grid, leaving)
     turned = frame.normals(normals[known])
     back[solid[known]] = turned @ frame.directions.T
+
     return back
 
 
@@ -312,6 +322,8 @@ def _refined(met: RayTargets, view: SurfaceView, pixels: _ShownPixels, frame: Vi
     stored_depth = view.depth[pixels.row, pixels.column].astype(float)
     points = unproject_points(view.camera, pixels.stored, stored_depth)
     depth = points @ frame.depth[:3] + frame.depth[3]
+
+    # The image is exact, but near an outline it may be of another surface.
     missed = met.intervals == 0
     tolerance = _REFINED * np.linalg.norm(frame.depth[:3])
     near = np.abs(depth - met.first_entry) < tolerance
@@ -341,9 +353,12 @@ def _within_others(
             degrees = rng.normal(0, augmentation.pose_degrees)
             error = random_rotation(rng, np.radians(degrees))
             camera = transform_camera(camera, error)
+
+        # Masks are as inaccurate as those that users give.
         mask = item.alpha(other).astype(np.float32) / 255
         mask = disturbed_mask(mask, rng, augmentation)
         inside &= _covered(mask > 0.5, camera, points)
+
     return inside
 
 
@@ -362,6 +377,7 @@ def _hull_interval(
     hull = np.empty((2, len(shown)), np.float32)
     hull[0] = -reach
     hull[1] = reach
+
     if inside is not None:
         # Of a sampled ray it is between the first and the last sample inside, and half a step
         # to either side. Rays without any sample inside stay unknown.
@@ -375,6 +391,7 @@ def _hull_interval(
         pixels = np.flatnonzero(shown)[known]
         hull[0, pixels] = first[known]
         hull[1, pixels] = last[known]
+
     return hull.reshape(2, side, side)
 
 
@@ -386,6 +403,7 @@ def _covered(
     mask: NDArray[np.bool_], camera: NDArray[np.floating[Any]], points: Floats
 ) -> NDArray[np.bool_]:
     """Return whether ``points`` (..., 3) fall on ``mask`` (H, W) in the image of ``camera``."""
+    # Pixels of the points.
     rows = camera[:3].astype(np.float32)
     local = points @ rows[:, :3].T + rows[:, 3]
     height, width = mask.shape
@@ -398,6 +416,7 @@ def _covered(
     column = column.clip(0, width - 1).astype(np.int32)
     row = row.clip(0, height - 1).astype(np.int32)
     covered: NDArray[np.bool_] = mask[row, column] & within
+
     return covered
 
 
@@ -418,6 +437,9 @@ def _image(rgb: Floats, mask: Floats, hull: Floats) -> Floats:
     image[:3] = rgb
     image[3] = mask
     image[4:6] = hull.repeat(2, axis=1).repeat(2, axis=2)
+
+    # Where a pixel is, across and down.
     image[6] = line
     image[7] = line[:, None]
+
     return image

@@ -63,10 +63,12 @@ def training_report(datasets: Sequence[Path], config: DenseRunConfig, steps: int
         f"{'speed':24}{images / times.whole:10.1f} images/s",
         f"{'':24}{flop / times.whole / 1e9:10.0f} GFLOP/s",
     ]
+
     if datasets:
         seconds = loader_seconds(datasets, config, steps)
         lines.append(f"{'loader alone':24}{1e3 * seconds:10.0f} ms a step")
         lines.append(f"{'':24}{images / seconds:10.1f} images/s")
+
     lines.append(f"{device.type}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}")
     return "\n".join(lines)
 
@@ -78,6 +80,7 @@ def random_batch(images: int, side: int) -> DenseBatch:
     shown = torch.rand(images, half, half, generator=generator) < 0.3
     normals = torch.nn.functional.normalize(torch.randn(images, 3, half, half), dim=1)
     plane = torch.zeros(images, 4)
+
     return DenseBatch(
         image=torch.rand(images, IMAGE_CHANNELS, side, side, generator=generator),
         conditions=torch.rand(images, CONDITIONS, generator=generator),
@@ -110,6 +113,7 @@ def step_times(trainer: DenseTrainer, batch: DenseBatch, steps: int) -> StepTime
         ended = _now(trainer.device)
         parts = (looked - began, differentiated - looked, ended - differentiated, ended - began)
         rows.append(parts)
+
     return StepTimes(*(median(part) for part in zip(*rows[_WARM_STEPS:], strict=True)))
 
 

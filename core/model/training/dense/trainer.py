@@ -25,7 +25,7 @@ from ...inference.weights import load_weights
 from ...networks.dense_single_view import DenseOutput, DenseSingleViewNetwork
 from ...networks.dense_trunk import CONDITIONS, IMAGE_CHANNELS, DenseConfig
 from ...networks.pyramid_trunk import PyramidTrunk
-from ..checkpoints import blame_checkpoint, read_checkpoint, write_checkpoint
+from ..checkpoints import Stored, load_parts, save_parts
 from ..config_file import MAY_CHANGE, check_run_config
 from ..ema import update_ema
 from ..loop import (
@@ -112,6 +112,8 @@ class DenseTrainer:
         self.device = device
         self.step = 0
         self.network = DenseSingleViewNetwork(config.network).to(device)
+
+        # The trunk may begin with the weights of the released network.
         trunk = self.network.trunk
         if isinstance(trunk, PyramidTrunk):
             reconstruction, _ = load_weights()
@@ -158,17 +160,7 @@ class DenseTrainer:
 
     def save(self, path: Path) -> None:
         """Write everything that a resumed run needs, whole or not at all."""
-        write_checkpoint(
-            path,
-            {
-                "step": self.step,
-                "network": self.network.state_dict(),
-                "prototypes": self.prototypes.state_dict(),
-                "average": self.average.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
-                "config": self.config.as_dict(),
-            },
-        )
+        save_parts(path, self.step, self._stored_parts(), config=self.config.as_dict())
 
     def load(self, path: Path) -> None:
         """Go on from what :meth:`save` wrote, on whatever device it was.
@@ -176,21 +168,25 @@ class DenseTrainer:
         Raises:
             DatasetError: there is no checkpoint, or it is of another network.
         """
-        entries = ("step", "network", "prototypes", "average", "optimizer")
-        state = read_checkpoint(path, self.device, entries)
-        with blame_checkpoint(path):
-            self.network.load_state_dict(state["network"])
-            self.prototypes.load_state_dict(state["prototypes"])
-            self.average.load_state_dict(state["average"])
-            self._optimizer.load_state_dict(state["optimizer"])
-            self.step = int(state["step"])
+        self.step = load_parts(path, self._stored_parts(), self.device)
+
+    def _stored_parts(self) -> dict[str, Stored]:
+        """Return all that a checkpoint holds besides the step and the settings, by its keys."""
+        return {
+            "network": self.network,
+            "prototypes": self.prototypes,
+            "average": self.average,
+            "optimizer": self._optimizer,
+        }
 
     def _groups(self) -> list[dict[str, Any]]:
         """Return weights of convolutions and linear layers, which decay, and all others."""
+        # Biases and norms do not decay.
         values = [*self.network.parameters(), *self.prototypes.parameters()]
         decaying = [value for value in values if value.dim() > 1]
         others = [value for value in values if value.dim() <= 1]
         decay = self.config.training.weight_decay
+
         return [
             {"params": decaying, "weight_decay": decay},
             {"params": others, "weight_decay": 0.0},
@@ -231,19 +227,26 @@ def _train_alone(
     """Do :func:`train_dense` in the folder ``run``, which is locked."""
     StopFile(run).remove()
     yield Progress(0.0, "Reading the training set")
+
+    # All objects stay in memory as small as in their files.
     objects = load_dense_split(datasets, "train")
     unseen = evenly_spaced(load_dense_split(datasets, "validation"), config.training.validation)
     families = _write_config(run, config, datasets, {item.family for item in objects})
 
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
+
+    # A new trainer, or one that continues.
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trainer = DenseTrainer(config, device)
     checkpoint = run / CHECKPOINT
+
     if checkpoint.exists():
         trainer.load(checkpoint)
     elif start:
         trainer.load(start)
+
+    # Batches follow from seed and step.
     source = BatchSource(
         objects,
         families,
@@ -326,4 +329,5 @@ def _write_config(
     settings["datasets"] = [folder.name for folder in datasets]
     settings["families"] = all_families
     write_json(run / "config.json", settings)
+
     return all_families

@@ -48,6 +48,7 @@ def validate_dense(
         for name in rows[0] if rows else ():
             values = np.array([row[name] for row in rows])
             scores[f"{kind}_{name}"] = float(np.nanmean(values))
+
     return scores
 
 
@@ -115,6 +116,7 @@ def ray_logits(
     within &= (bin_index >= 0) & (bin_index < RAY_BINS)
     ray_occupancy = output.ray_occupancy[0].numpy()
     logits = ray_occupancy[bin_index.clip(0, RAY_BINS - 1), map_row, map_column]
+
     return np.where(within, logits, _OUTSIDE).astype(np.float32)
 
 
@@ -124,6 +126,7 @@ def _scores_of(
     placed = placed_views(network, items, kind)
     output, offsets = look_at_views(network, placed, device)
     rows = []
+
     for index, item in enumerate(items):
         object_output = output.at(index)
         view = placed[index]
@@ -140,6 +143,7 @@ def _scores_of(
         row["iou"] = _iou(logits, inside)
         row["iou_shifted"] = _iou(shifted, inside)
         rows.append(row)
+
     return rows
 
 
@@ -157,6 +161,7 @@ def _pixel_scores(output: DenseOutput, placed: PlacedView, offset: float) -> dic
     right = counts == np.minimum(sample.intervals, most)
     up_cosine = float(output.up[0].numpy() @ sample.up)
     up_angle = np.arccos(np.clip(up_cosine, -1, 1))
+
     return {
         "depth": _median(error),
         "gross": _share(error > GROSS),

@@ -129,6 +129,7 @@ def frame_view(
     middle = (low + high) / 2
     longest_visible = float((high - low).max())
     size = WINDOW_UNITS * longest_visible / window.room
+
     if window.whole_object:
         middle = _origin_in_image(aimed)
         longest_half = float((half * stretch).max())
@@ -146,6 +147,7 @@ def frame_view(
     field_of_view = 0.0
     if aimed.center is not None:
         field_of_view = 2 * float(np.arctan(size / 2))
+
     return ViewFrame(
         to_stored=aimed.to_stored @ to_window,
         depth=np.append(depth_row, 0.0),
@@ -185,6 +187,7 @@ def _aimed(camera: NDArray[np.floating[Any]], stretch: Array, shown: Array) -> _
         toward_middle = middle @ axes[:2] + axes[2]
         axes = _axes(toward_middle, axes[1])
         aimed = _Aimed(axes, center, rows @ axes.T)
+
     return aimed
 
 

@@ -99,6 +99,7 @@ def random_transform(
     rotation = np.array(((cosine, -sine, 0, 0), (sine, cosine, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1.0)))
     transform: NDArray[np.float64] = np.diag((*scale, 1.0)) @ rotation
     transform[:3, 3] = rng.normal(0, config.shift_std, 3)
+
     return transform
 
 
@@ -148,6 +149,7 @@ def _wrong_mask(mask: NDArray[np.float32], rng: np.random.Generator) -> NDArray[
         kernel = ImageFilter.MaxFilter(_MASK_KERNEL)
     else:
         kernel = ImageFilter.MinFilter(_MASK_KERNEL)
+
     image = Image.fromarray((mask * 255).astype(np.uint8))
     filtered = image.filter(kernel)
     return np.asarray(filtered, np.float32) / 255

@@ -193,6 +193,7 @@ def sample_batch(
         if not has_views(candidates[index], query):
             query = ViewQuery(view_count, not unposed)
         samples.append(sample_object(candidates[index], query, rng, sampling, augmentation))
+
     return collate_samples(samples)
 
 
@@ -267,6 +268,7 @@ def augment_object(
     if several_views and rng.random() < config.pose_error_odds:
         cameras = np.stack([_rotated_camera(camera, config, rng) for camera in cameras])
     mapping = ComposedMap(framed.mapping, AffineMap(transform))
+
     return FramedObject(images, cameras, mapping, up_direction, framed.views)
 
 
@@ -380,4 +382,5 @@ def _sample_surface_colors(
     surface = framed.mapping.forward(visible_points[view, pick])
     ndc, _ = project_to_view(framed.cameras[index], surface)
     color = _lookup_pixels(framed.images[index, :3], ndc).T
+
     return surface.clip(-BOUND, BOUND), color

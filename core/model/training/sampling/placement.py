@@ -189,6 +189,7 @@ def choose_views(
     shares = [share for _, share in sets]
     probabilities = np.array(shares) / sum(shares)
     names, _ = sets[rng.choice(len(sets), p=probabilities)]
+
     return tuple(kinds.index(name) for name in names)
 
 
@@ -243,6 +244,7 @@ def frame_object(
         placement = _place_unposed_views(training_object, views, image_size)
     else:
         placement = _place_side_views(training_object, views, image_size)
+
     images, cameras, mapping = placement
     return FramedObject(images, cameras, mapping, up_direction, views)
 
@@ -275,6 +277,7 @@ def _place_single_view(
         camera = align_side_cameras({kind: mask})[kind]
     else:
         camera = rotate_upright(assumed_camera(mask), up_guess)
+
     camera = camera.scaled(frame_scale)
 
     # Each visible point stays at its pixel, at its true depth in the scale of this frame.

@@ -85,23 +85,34 @@ class SemanticSource:
         rng = np.random.default_rng((self.seed, step))
         chosen = []
         samples = []
+
         for pick in self._pick_objects(rng):
             labeled = self.objects[pick]
+
+            # Two views of an object follow each other, as the contrastive loss expects.
             for view in pick_views(labeled.item.kinds, VIEWS, rng):
                 chosen.append(labeled)
                 samples.append(draw_semantic_sample(labeled, view, rng, self.augmentation))
+
         return collate(chosen, samples, self.config)
 
     def _pick_objects(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Return indices of different objects; a set smaller than a batch repeats them."""
-        with_parts = [i for i, item in enumerate(self.objects) if item.groups is not None]
+        # First some that have parts, then any others.
+        with_parts = []
+        for index, item in enumerate(self.objects):
+            if item.groups is not None:
+                with_parts.append(index)
         wanted = min(round(self.sampling.labeled * self.sampling.objects), len(with_parts))
         first = rng.choice(with_parts, wanted, replace=False) if wanted else np.zeros(0, int)
+
+        # No object twice, unless the set is smaller than the batch.
         others = np.setdiff1d(np.arange(len(self.objects)), first)
         missing = self.sampling.objects - wanted
         if len(others) < missing:
             others = np.arange(len(self.objects))
         rest = rng.choice(others, missing, replace=len(others) < missing)
+
         return np.concatenate((first, rest))
 
 
@@ -131,8 +142,11 @@ def collate(
     """
     indices = draw_indices(config)
     longest = max(max((len(item.draws) for item in objects), default=0), 1)
+
+    # Families have different numbers of draws: rows are filled up.
     draws = np.full((len(objects), longest), NONE)
     classes = np.full((len(objects), longest), NONE)
+
     for row, item in enumerate(objects):
         if len(item.draws):
             family = config.families[item.family]

@@ -134,13 +134,21 @@ def family_of_name(name: str) -> str:
 
 
 def _name_words(name: str) -> list[str]:
-    """Return the words of the last part of a path, in lower case, without plurals and qualities."""
-    last = [part for part in _PATH.split(name) if part][-1:]
+    """Return the words of the last part of a path, in lower case, without qualities."""
+    parts = [part for part in _PATH.split(name) if part]
+    if not parts:
+        return []
     words = []
-    for match in _WORD.finditer(last[0] if last else ""):
-        word = match.group().lower()
+
+    for word in words_of_name(parts[-1]):
         if word == "with":
             break  # "chair with cushion" is a chair
         if word not in _IGNORED:
             words.append(word)
+
     return words
+
+
+def words_of_name(name: str) -> list[str]:
+    """Return the words of a name in lower case: those of "carTire.001" are "car" and "tire"."""
+    return [match.group().lower() for match in _WORD.finditer(name)]

@@ -15,6 +15,7 @@ from ....procedural.part_groups import part_group
 from ...networks.semantics import OTHER, SemanticsConfig, draw_count, draw_indices
 from ..dense.objects import DenseObject
 from .classes import UNSURE, family_of_name
+from .part_words import group_of_name
 
 NONE = -1  # stands for an unknown family, group or class of a draw
 _PROCEDURAL = "procedural"
@@ -31,7 +32,7 @@ class LabeledObject:
         family: Index of its family; -1 if it is not known, or one that the heads do not know.
         is_known: Whether it is of a family of the heads that is not "other".
         groups: (256,) int64 group of each number of its part maps; -1 for none. None if it has no
-            part maps, or their names are not those of generators.
+            part maps, or their names are those of artists and these are not used.
         draws: (D,) int64 class of each draw of its family; -1 of those that are not known.
     """
 
@@ -42,12 +43,27 @@ class LabeledObject:
     groups: NDArray[np.int64] | None
     draws: NDArray[np.int64]
 
+    @property
+    def is_procedural(self) -> bool:
+        """Whether the object comes from a generator."""
+        return _is_procedural(self.item.record)
 
-def label_objects(items: Sequence[DenseObject], config: SemanticsConfig) -> list[LabeledObject]:
-    """Return ``items`` with labels, in their order."""
+
+def label_objects(
+    items: Sequence[DenseObject], config: SemanticsConfig, named_parts: bool = False
+) -> list[LabeledObject]:
+    """Return ``items`` with labels, in their order.
+
+    Args:
+        items: Objects.
+        config: Of the heads.
+        named_parts: Whether parts that artists have named count as far as their names are clear,
+            see ``part_words``, and not only those of generators.
+    """
     identities: dict[str, int] = {}
     indices = {name: index for index, name in enumerate(config.families)}
     labeled = []
+
     for item in items:
         family = family_of(item.record)
         targets = config.draws.get(family, ())
@@ -57,10 +73,11 @@ def label_objects(items: Sequence[DenseObject], config: SemanticsConfig) -> list
                 identity=identities.setdefault(item.name, len(identities)),
                 family=indices.get(family, NONE),
                 is_known=family != OTHER and family in indices,
-                groups=_part_groups(item.record, config.groups),
+                groups=_part_groups(item.record, config.groups, named_parts),
                 draws=_draw_classes(item.record, targets),
             )
         )
+
     return labeled
 
 
@@ -79,12 +96,13 @@ def draw_counts(records: Iterable[Record], config: SemanticsConfig) -> NDArray[n
         for draw, index in zip(indices.get(family, ()), classes, strict=True):
             if index >= 0:
                 counts[draw, index] += 1
+
     return counts
 
 
 def family_of(record: Record) -> str:
     """Return the family of an object: its generator, or else what its name means."""
-    if record.source.startswith(f"{_PROCEDURAL}:"):
+    if _is_procedural(record):
         return record.family
     return family_of_name(record.name)
 
@@ -94,17 +112,34 @@ def is_unsure(record: Record) -> bool:
     return family_of(record) == UNSURE
 
 
-def _part_groups(record: Record, groups: Sequence[str]) -> NDArray[np.int64] | None:
-    """Return the group (256,) of each number of an object's part maps."""
-    if not record.parts or record.parts_from != _PROCEDURAL:
+def _is_procedural(record: Record) -> bool:
+    """Return whether an object comes from a generator."""
+    return record.source.startswith(f"{_PROCEDURAL}:")
+
+
+def _part_groups(
+    record: Record, groups: Sequence[str], named_parts: bool
+) -> NDArray[np.int64] | None:
+    """Return the group (256,) of each number of an object's part maps; None for no group."""
+    if not record.parts:
         return None
+    if record.parts_from == _PROCEDURAL:
+        part_names = [part_group(label, record.family) for label in record.parts]
+    elif named_parts:
+        family = family_of(record)
+        part_names = [group_of_name(name, family) for name in record.parts]
+    else:
+        return None
+
+    # By the numbers of the part maps, which begin with 1.
     indices = {name: index for index, name in enumerate(groups)}
     table = np.full(256, NONE)
-    for number, label in enumerate(record.parts, start=1):
-        group = part_group(label, record.family)
+    for number, group in enumerate(part_names, start=1):
         if group is not None:
             table[number] = indices.get(group, NONE)
-    return table
+    is_known = bool((table >= 0).any())
+
+    return table if is_known or record.parts_from == _PROCEDURAL else None
 
 
 def _draw_classes(record: Record, targets: Sequence[DrawTarget]) -> NDArray[np.int64]:
@@ -132,6 +167,7 @@ def _drawn_values(record: Record) -> Mapping[str, float]:
     if record.family not in FAMILIES or origin != f"{_PROCEDURAL}:{record.family}":
         return {}
 
+    # Another extent means that the generator has changed since.
     obj = make_object(record.family, int(seed))
     vertices = np.concatenate([part.mesh.vertices for part in obj.parts])
     extent = vertices.max(0) - vertices.min(0)

@@ -51,6 +51,7 @@ def family_loss(logits: Tensor, families: Tensor, weights: Tensor, smoothing: fl
         weights: (F,) of the families.
         smoothing: Of the labels.
     """
+    # A loss of zero that can be differentiated.
     if not (families >= 0).any():
         return logits.sum() * 0
     return F.cross_entropy(logits, families, weights, ignore_index=-1, label_smoothing=smoothing)
@@ -68,6 +69,8 @@ def part_losses(logits: Tensor, parts: Tensor, weights: Tensor) -> tuple[Tensor,
     if not is_labeled.any():
         nothing = logits.sum() * 0
         return nothing, nothing
+
+    # Pixels without a part say nothing.
     pixel_logits = logits.permute(0, 2, 3, 1)[is_labeled]
     labels = parts[is_labeled]
     cross_entropy = F.cross_entropy(pixel_logits, labels, weights)
@@ -79,6 +82,7 @@ def part_losses(logits: Tensor, parts: Tensor, weights: Tensor) -> tuple[Tensor,
     total = probabilities.sum(0) + truth.sum(0)
     is_present = truth.sum(0) > 0
     dice = 1 - (2 * overlap[is_present] / total[is_present]).mean()
+
     return cross_entropy, dice
 
 
@@ -100,6 +104,7 @@ def view_loss(vectors: Tensor, identities: Tensor, scale: Tensor) -> Tensor:
     partners = rows ^ 1
     is_excluded = identities[:, None] == identities
     is_excluded[rows, partners] = False
+
     return F.cross_entropy(logits.masked_fill(is_excluded, _HIDDEN_LOGIT), partners)
 
 
@@ -112,15 +117,19 @@ def alike_loss(vectors: Tensor, families: Tensor, known: Tensor, scale: Tensor) 
         known: (B,) bool, which families say what is alike: "other" does not.
         scale: Of the similarities.
     """
+    # Pairs of images of one family, an image and itself excluded.
     is_same = (families[:, None] == families) & known[:, None] & known
     is_same.fill_diagonal_(False)
     counts = is_same.sum(1)
     if not counts.any():
         return vectors.sum() * 0
+
+    # The probability of each other image, among all others.
     itself = torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
     logits = (scale * vectors @ vectors.T).masked_fill(itself, _HIDDEN_LOGIT)
     log_odds = logits.log_softmax(1)
     means = (log_odds * is_same).sum(1) / counts.clamp_min(1)
+
     return -means[counts > 0].mean()
 
 
@@ -147,12 +156,15 @@ class DrawLoss(nn.Module):
         tables = []
         hidden = []
         weights = []
+
         for family, targets in config.draws.items():
             for target in targets:
+                # Draws of different lengths are filled up with hidden classes.
                 tables.append(_soft_labels(target.count, neighbors, target.is_category))
                 hidden.append(torch.arange(BINS) >= target.count)
                 change = sensitivities.get(family, {}).get(target.address, 0.0)
                 weights.append(_LEAST_WEIGHT + min(change / _FULL_CHANGE, 1.0))
+
         assert len(tables) == sum(len(indices) for indices in draw_indices(config).values())
         self.register_buffer("targets", torch.stack(tables), persistent=False)
         self.register_buffer("is_hidden", torch.stack(hidden), persistent=False)
@@ -163,11 +175,14 @@ class DrawLoss(nn.Module):
         is_labeled = batch.classes >= 0
         if not is_labeled.any():
             return logits.sum() * 0
+
+        # Each draw has its own labels, classes and weight.
         draws = batch.draws[is_labeled]
         labels = self.targets[draws, batch.classes[is_labeled]]
         shown = logits[is_labeled].masked_fill(self.is_hidden[draws], _HIDDEN_LOGIT)
         losses = -(labels * shown.log_softmax(1)).sum(1)
         weights = self.weights[draws]
+
         return (losses * weights).sum() / weights.sum()
 
 
@@ -177,7 +192,9 @@ def _soft_labels(count: int, neighbors: float, is_category: bool) -> Tensor:
     if is_category or count <= 2:
         return labels
     for index in range(count):
+        # At an end of the range, the neighbor that is missing is the bin itself.
         labels[index, index] = 1 - 2 * neighbors
         labels[index, max(index - 1, 0)] += neighbors
         labels[index, min(index + 1, count - 1)] += neighbors
+
     return labels

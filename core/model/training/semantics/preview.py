@@ -43,6 +43,8 @@ def draw_part_samples(
     shown = evenly_spaced(with_parts, _OBJECTS)
     if not shown:
         return
+
+    # The images as they were rendered, and what the heads say of them.
     samples = []
     for index, item in enumerate(shown):
         rng = np.random.default_rng(index)
@@ -55,6 +57,7 @@ def draw_part_samples(
     images = batch.images.cpu()
     columns = []
     for index in range(len(shown)):
+        # Above each other: image, true parts, predicted parts.
         small = torch.nn.functional.avg_pool2d(images[index], 2).numpy()
         is_shown = small[3] > 0.5
         truth = batch.parts[index].cpu().numpy()
@@ -68,6 +71,7 @@ def draw_part_samples(
                 )
             )
         )
+
     _write_sheet(path, columns)
 
 
@@ -85,5 +89,6 @@ def _write_sheet(path: Path, columns: Sequence[Floats]) -> None:
         while len(row) < _COLUMNS:
             row.append(np.zeros_like(columns[0]))
         rows.append(np.concatenate(row, axis=1))
+
     sheet = np.concatenate(rows)
     write_png(path, (sheet.clip(0, 1) * 255).astype(np.uint8))

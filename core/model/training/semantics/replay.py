@@ -53,6 +53,7 @@ class BatchReplay:
 
     def number_at(self, step: int) -> int:
         """Return the number of the batch of ``step``: a new one, or one of the latest."""
+        # The first of every few steps gets a new batch.
         newest, turn = divmod(step, self._uses)
         if turn == 0:
             return newest
@@ -79,6 +80,8 @@ class BatchReplay:
         """Draw the batch ``number`` and look at it."""
         device = next(self._trunk.network.parameters()).device
         batch = self._source.batch(number).to(device)
+
+        # Half precision, since many batches are kept.
         images = batch.images.half()
         with torch.autocast(device.type, torch.bfloat16, enabled=self._mixed):
             maps = self._trunk(images.float())

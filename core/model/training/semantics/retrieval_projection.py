@@ -43,10 +43,12 @@ def fit_to_sets(datasets: Sequence[Path], target: Path) -> Task[Path]:
         yield Progress(position / len(locations), location.name)
         groups.append(_object_features(location, embedder, rng))
 
+    # The part names the trunk that it belongs to.
     mean, matrix = fit_projection(groups)
     state = {"mean": torch.from_numpy(mean), "matrix": torch.from_numpy(matrix)}
     config = {"trunk": load_trunk().fingerprint(), "objects": len(groups)}
     save_part(target, RETRIEVAL, config, state)
+
     return target
 
 
@@ -63,14 +65,17 @@ def fit_projection(groups: Sequence[Floats]) -> tuple[NDArray[np.float32], NDArr
     # Whiten what differs within objects.
     covariance = within.T @ within / len(within)
     floor = _SHRINKAGE * np.trace(covariance) / len(covariance)
-    variances, axes = np.linalg.eigh(covariance + floor * np.eye(len(covariance)))
+    identity = np.eye(len(covariance))
+    variances, axes = np.linalg.eigh(covariance + floor * identity)
     whitening = axes / np.sqrt(variances)
 
     # Keep the directions of the greatest variance, the last ones of ascending order.
     whitened = (features - mean) @ whitening
     _, directions = np.linalg.eigh(whitened.T @ whitened)
-    matrix = whitening @ directions[:, ::-1][:, :DIMENSIONS]
+    kept = directions[:, ::-1][:, :DIMENSIONS]
+    matrix = whitening @ kept
     matrix /= np.abs(matrix).max()  # stored in half precision
+
     return mean.astype(np.float32), np.ascontiguousarray(matrix, np.float32)
 
 
@@ -79,10 +84,15 @@ def _object_features(
 ) -> NDArray[np.float32]:
     """Return the features (V, F) of the views of an object, and of drawings of some of them."""
     file = location.open_object()
-    images = [file.read_color(view) for view in range(len(file.record.views))]
-    for view in rng.choice(len(images), min(_DRAWINGS, len(images)), replace=False):
+    count = len(file.record.views)
+    images = [file.read_color(view) for view in range(count)]
+
+    # Drawings of some views, so that what a drawing changes counts little.
+    for view in rng.choice(count, min(_DRAWINGS, count), replace=False):
         images.append(line_drawing(images[view], rng))
-    return np.concatenate([embed_renders(embedder, image[None]) for image in images])
+
+    features = [embed_renders(embedder, image[None]) for image in images]
+    return np.concatenate(features)
 
 
 def line_drawing(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -66,8 +66,11 @@ def draw_semantic_sample(
     """
     item = labeled.item
     view = item.view(view_index)
+
+    # Image and parts have one window.
     window = Window(mirror=rng.random() < augmentation.mirror)
     frame = frame_view(view.camera, np.ones(3), outline_ndc(view.alpha), item.half, window)
+
     return SemanticSample(
         image=_draw_image(view, frame, rng, augmentation),
         parts=_part_map(labeled, view_index, view, frame),
@@ -81,6 +84,7 @@ def _draw_image(
     augmentation: AugmentationConfig,
 ) -> Floats:
     """Return colors and mask (4, S, S)."""
+    # Light and style, then the mask, which is never quite right.
     color = colored(view, frame, rng, augmentation)
     rgba = warped(color, view.alpha, frame, SIDE)
     rgba = restyled(rgba, rng, augmentation)
@@ -92,6 +96,7 @@ def _draw_image(
     rgba[:3] = rgba[:3] * share + background * (1 - share)
     rgba[:3] *= mask > 0
     rgba[3] = mask
+
     return rgba
 
 
@@ -102,8 +107,11 @@ def _part_map(
     if labeled.groups is None:
         return np.full((PARTS_SIDE, PARTS_SIDE), NONE)
     numbers = labeled.item.parts(view_index)
+
+    # Each pixel of the window takes the part at its middle.
     stored = frame.stored(pixel_centers(PARTS_SIDE))
     row, column = stored_pixels(stored, view)
     is_within = (np.abs(stored) < 1).all(axis=1)
     groups = np.where(is_within, labeled.groups[numbers[row, column]], NONE)
+
     return groups.reshape(PARTS_SIDE, PARTS_SIDE)

@@ -30,7 +30,7 @@ from ...inference.meaning.semantics import load_trunk
 from ...inference.meaning_weights import HEADS, load_part, save_part
 from ...networks.image_trunk import ImageTrunk, TrunkMaps
 from ...networks.semantics import OTHER, SemanticHeads, SemanticsConfig
-from ..checkpoints import blame_checkpoint, read_checkpoint, write_checkpoint
+from ..checkpoints import Stored, load_parts, save_parts
 from ..config_file import MAY_CHANGE, check_run_config
 from ..dense.images import AugmentationConfig
 from ..dense.log import DenseLog
@@ -84,6 +84,7 @@ class SemanticTrainingConfig:
 
     Attributes:
         heads: That are trained, see ``TASKS``; the others stay as they are.
+        named_parts: Whether parts that artists have named are learned, see ``part_words``.
         steps: In all.
         learning_rate: After ``warmup_steps``.
         decay_steps: At the end, in which it falls to zero.
@@ -101,6 +102,7 @@ class SemanticTrainingConfig:
     """
 
     heads: tuple[str, ...] = TASKS["meaning"]
+    named_parts: bool = False
     steps: int = 4000
     learning_rate: float = 1e-3
     warmup_steps: int = 100
@@ -170,10 +172,14 @@ class SemanticTrainer:
         self.step = 0
         self.trunk = trunk.to(device).eval()
         self.heads = heads.to(device)
+
+        # What is evaluated and exported.
         self.average = copy.deepcopy(self.heads).eval().requires_grad_(False)
         self.mixed = uses_bfloat16(config.training.precision, device)
         self._families = weights.families.to(device)
         self._groups = weights.groups.to(device)
+
+        # Draws that hardly change a shape hardly count.
         draw_loss = DrawLoss(heads.config, read_sensitivities(), config.losses.neighbors)
         self._draw_loss = draw_loss.to(device)
         self._optimizer = torch.optim.AdamW(self._groups_of_parameters(), betas=(0.9, 0.99))
@@ -195,16 +201,7 @@ class SemanticTrainer:
 
     def save(self, path: Path) -> None:
         """Write everything that a resumed run needs, whole or not at all."""
-        write_checkpoint(
-            path,
-            {
-                "step": self.step,
-                "heads": self.heads.state_dict(),
-                "average": self.average.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
-                "config": self.config.as_dict(),
-            },
-        )
+        save_parts(path, self.step, self._stored_parts(), config=self.config.as_dict())
 
     def load(self, path: Path) -> None:
         """Go on from what :meth:`save` wrote.
@@ -212,13 +209,15 @@ class SemanticTrainer:
         Raises:
             DatasetError: There is no checkpoint, or it is of other heads.
         """
-        entries = ("step", "heads", "average", "optimizer")
-        state = read_checkpoint(path, self.device, entries)
-        with blame_checkpoint(path):
-            self.heads.load_state_dict(state["heads"])
-            self.average.load_state_dict(state["average"])
-            self._optimizer.load_state_dict(state["optimizer"])
-            self.step = int(state["step"])
+        self.step = load_parts(path, self._stored_parts(), self.device)
+
+    def _stored_parts(self) -> dict[str, Stored]:
+        """Return all that a checkpoint holds besides the step and the settings, by its keys."""
+        return {
+            "heads": self.heads,
+            "average": self.average,
+            "optimizer": self._optimizer,
+        }
 
     def _losses(self, batch: SemanticBatch, maps: TrunkMaps) -> dict[str, Tensor]:
         """Return the losses of ``batch`` by name, "all" last."""
@@ -226,9 +225,11 @@ class SemanticTrainer:
         trained = self.config.training.heads
         losses: dict[str, Tensor] = {}
         total = torch.zeros((), device=self.device)
+
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
             masks = batch.images[:, 3:]
             if "family" in trained:
+                # Losses are computed in float32.
                 logits = self.heads.family(maps, masks).float()
                 families = self._families
                 loss = family_loss(logits, batch.families, families, weights.smoothing)
@@ -239,6 +240,7 @@ class SemanticTrainer:
                 losses["parts"] = entropy
                 losses["dice"] = dice
                 total = total + weights.parts * entropy + weights.dice * dice
+
             if "draws" in trained:
                 draw_logits = self.heads.draws(maps, batch.draws).float()
                 losses["draws"] = self._draw_loss(draw_logits, batch)
@@ -248,6 +250,7 @@ class SemanticTrainer:
                 losses.update(self._embedding_losses(vectors, batch))
                 total = total + weights.embedding * losses["views"]
                 total = total + weights.alike * losses["alike"]
+
         losses["all"] = total
         return losses
 
@@ -256,12 +259,16 @@ class SemanticTrainer:
         rows = (batch.parts >= 0).any(2).any(1)
         if not rows.any():
             rows[0] = True  # for a loss of zero
-        chosen = TrunkMaps(*(values[rows] for values in maps))
-        logits = self.heads.parts(chosen, batch.images[rows]).float()
+
+        # The decoder of parts is costly: only these images go through it.
+        chosen_maps = TrunkMaps(*(values[rows] for values in maps))
+        chosen_images = batch.images[rows]
+        logits = self.heads.parts(chosen_maps, chosen_images).float()
         return part_losses(logits, batch.parts[rows], self._groups)
 
     def _embedding_losses(self, vectors: Tensor, batch: SemanticBatch) -> dict[str, Tensor]:
         """Return the losses of embeddings (B, E)."""
+        # A larger scale would make a single pair decide.
         scale = self.heads.log_scale.clamp(max=float(np.log(100.0))).exp()
         return {
             "views": view_loss(vectors, batch.identities, scale),
@@ -273,6 +280,8 @@ class SemanticTrainer:
         for group in self._optimizer.param_groups:
             group["lr"] = self.learning_rate()
         parameters = [value for group in self._optimizer.param_groups for value in group["params"]]
+
+        # A step without finite gradients counts, but changes nothing.
         if self._guard.clip(parameters, self.step):
             self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
@@ -292,8 +301,11 @@ class SemanticTrainer:
             values += list(getattr(self.heads, name).parameters())
         if "embedding" in self.config.training.heads:
             values.append(self.heads.log_scale)
+
+        # Biases and norms do not decay.
         decaying = [value for value in values if value.dim() > 1]
         others = [value for value in values if value.dim() <= 1]
+
         return [
             {"params": decaying, "weight_decay": self.config.training.weight_decay},
             {"params": others, "weight_decay": 0.0},
@@ -331,11 +343,13 @@ def train_semantics(
 
 def base_config(trunk: ImageTrunk) -> SemanticsConfig:
     """Return what heads predict that are trained from the beginning."""
+    # Families in a fixed order, the draws of each with it.
     families = tuple(sorted(set(FAMILIES) - _NOT_LEARNED))
     draws = {}
     for family, targets in draw_targets().items():
         if family in families:
             draws[family] = targets
+
     return SemanticsConfig(
         trunk_channels=trunk.channels,
         trunk=trunk.fingerprint(),
@@ -358,9 +372,11 @@ def class_weights(objects: Sequence[LabeledObject], config: SemanticsConfig) -> 
         if item.family >= 0:
             families[item.family] += 1
         if item.groups is not None:
+            # Counted in one view: the shares matter, not their exactness.
             numbers = np.bincount(item.item.parts(0).ravel(), minlength=256)
             is_group = item.groups >= 0
             np.add.at(groups, item.groups[is_group], numbers[is_group])
+
     return ClassWeights(_rarity_weights(families), _rarity_weights(groups))
 
 
@@ -369,6 +385,8 @@ def _rarity_weights(counts: np.ndarray[Any, np.dtype[np.float64]]) -> Tensor:
     present = counts[counts > 0]
     if not len(present):
         return torch.ones(len(counts))
+
+    # Classes that do not occur count as the rarest ones.
     weights = np.sqrt(present.mean() / np.maximum(counts, 1))
     return torch.from_numpy(weights.clip(1 / _RAREST, _RAREST)).float()
 
@@ -382,29 +400,40 @@ def _train_alone(
         torch.set_num_threads(config.training.threads)
     torch.manual_seed(config.training.seed)
     trunk = load_trunk()
+
+    # The configuration is compared before sets are read, since reading takes long.
     heads = _first_heads(trunk, config.training.heads, start)
     _write_config(run, config, datasets)
 
     yield Progress(0.0, "Reading the training set")
-    objects = label_objects(load_dense_split(datasets, "train"), heads.config)
+    items = load_dense_split(datasets, "train")
+    objects = label_objects(items, heads.config, config.training.named_parts)
+
+    # What to judge on, and how often each draw is in training.
     records = [item.item.record for item in objects]
     judged = load_judged(datasets, heads.config, config.training.validation)
     unseen = UnseenObjects(judged, draw_counts(records, heads.config))
+
     if "parts" in config.training.heads and all(item.groups is None for item in objects):
         raise DatasetError(
             "None of the training sets has parts of procedural objects. Render one with --parts"
         )
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    # A new trainer, or one that continues.
     weights = class_weights(objects, heads.config)
     trainer = SemanticTrainer(config, heads, trunk, weights, device)
     checkpoint = run / CHECKPOINT
     if checkpoint.exists():
         trainer.load(checkpoint)
+
+    # Batches follow from seed and step.
     source = SemanticSource(
         objects, heads.config, config.training.seed, config.sampling, config.augmentation
     )
     yield from _steps(run, trainer, source, unseen)
+
     return run / WEIGHTS
 
 
@@ -412,6 +441,8 @@ def load_judged(
     datasets: Sequence[Path], config: SemanticsConfig, limit: int | None, split: str = "validation"
 ) -> list[LabeledObject]:
     """Return labeled objects to judge on; those whose family their name leaves open are left out.
+
+    Parts that artists have named are judged, whether they are learned or not.
 
     Args:
         datasets: Training sets.
@@ -423,8 +454,11 @@ def load_judged(
     for item in load_dense_split(datasets, split):
         if not is_unsure(item.record):
             items.append(item)
-    chosen = evenly_spaced(items, limit) if limit else items
-    return label_objects(chosen, config)
+
+    chosen: Sequence[DenseObject] = items
+    if limit:
+        chosen = evenly_spaced(items, limit)
+    return label_objects(chosen, config, named_parts=True)
 
 
 def export_heads(path: Path, trainer: SemanticTrainer, unseen: UnseenObjects) -> MeaningScores:
@@ -448,14 +482,19 @@ def calibrated(config: SemanticsConfig, scores: MeaningScores) -> SemanticsConfi
     """
     if not len(scores.known_margins):
         return config
+
+    # The margin that nearly all images of known families have.
     threshold = float(np.quantile(scores.known_margins, 1 - _KNOWN_SHARE))
     logits, families = scores.calibration
+
+    # The temperature under which the right families are most probable.
     temperatures = np.geomspace(0.25, 4.0, 33).tolist()
     losses = []
     for temperature in temperatures:
         loss = torch.nn.functional.cross_entropy(logits / temperature, families)
         losses.append(float(loss))
     best = temperatures[int(np.argmin(losses))]
+
     return replace(config, known_margin=threshold, temperature=best)
 
 
@@ -468,13 +507,17 @@ def _first_heads(trunk: ImageTrunk, trained: Sequence[str], start: Path | None) 
     """
     if start is None:
         return SemanticHeads(base_config(trunk))
+
+    # Heads read maps of one trunk only.
     stored, state = load_part(HEADS, start)
     config = SemanticsConfig.from_dict(stored)
+
     if config.trunk != trunk.fingerprint():
         raise DatasetError(
             f"The heads in {start} were trained for other weights of reconstruction. Train "
             f"{', '.join(trained)} from the beginning, without --start"
         )
+
     heads = SemanticHeads(config)
     heads.load_state_dict(state)
     return heads
@@ -507,6 +550,7 @@ def _steps(
         yield from steps_until_stopped(trainer, batches, plan)
         trainer.save(run / CHECKPOINT)
         _validate(run, trainer, unseen, log)
+
     stop.remove()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,6 +110,8 @@ def evaluate_meaning(
         return _look(objects, views, augmentation, (trunk, heads, mixed))
 
     queries = [query_view(item.item.kinds) for item in objects]
+
+    # The same views twice, as images and as drawings, and the gallery.
     rendered = look(queries, AS_RENDERED)
     drawn = look(queries, AS_DRAWING)
     gallery = []
@@ -117,16 +119,20 @@ def evaluate_meaning(
         views = [_gallery_view(item.item.kinds, place) for item in objects]
         gallery.append(look(views, AS_RENDERED))
 
+    # Labels of the queries.
     batch = collate(objects, _samples(objects, queries, AS_RENDERED), heads.config)
     values = {
         **_family_scores(objects, rendered.logits, batch),
-        **_part_scores(rendered.groups, batch.parts, len(heads.config.groups)),
+        **_part_scores(objects, rendered.groups, batch.parts, len(heads.config.groups)),
         **_draw_scores(rendered.draws, batch, heads, unseen.draw_counts),
         **_retrieval_scores(objects, {"render": rendered, "drawing": drawn}, gallery),
     }
     is_known = batch.known
+
+    # What threshold and temperature are set by.
     margins = known_margin(rendered.logits[is_known])
     calibration = (rendered.logits[is_known], batch.families[is_known])
+
     return MeaningScores(values, margins.numpy(), calibration)
 
 
@@ -159,11 +165,14 @@ def _look(
     trunk, heads, mixed = networks
     device = next(heads.parameters()).device
     parts = []
+
     for first in range(0, len(objects), _CHUNK):
+        # Few images at once.
         some = objects[first : first + _CHUNK]
         samples = _samples(some, views[first : first + _CHUNK], augmentation)
         batch = collate(some, samples, heads.config).to(device)
         masks = batch.images[:, 3:]
+
         with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
             maps = trunk(batch.images)
             looked = (
@@ -174,6 +183,7 @@ def _look(
                 heads.parts(maps, batch.images).argmax(1),
                 heads.draws(maps, batch.draws),
             )
+
         parts.append([values.cpu() for values in looked])
 
     # Families have different numbers of draws: their logits are filled up.
@@ -185,6 +195,7 @@ def _look(
             columns = [_filled_up(values, longest) for values in columns]
         merged = torch.cat(columns)
         joined.append(merged.float() if merged.is_floating_point() else merged)
+
     return LookedAt(*joined)
 
 
@@ -204,10 +215,13 @@ def _gallery_view(kinds: Sequence[str], place: int) -> int:
     wanted = _GALLERY[place]
     query = query_view(kinds)
     rank = _GALLERY[:place].count(wanted)
+
+    # The views of the wanted kind in their order, and any other view if there are too few.
     matching = [i for i, kind in enumerate(kinds) if kind == wanted and i != query]
     if rank < len(matching):
         return matching[rank]
     others = [index for index in range(len(kinds)) if index != query] or [query]
+
     return others[place % len(others)]
 
 
@@ -222,13 +236,15 @@ def _family_scores(
         batch: Labels.
     """
     scores = {}
-    procedural = torch.tensor([item.groups is not None or _is_made(item) for item in objects])
-    for name, chosen in (("procedural", procedural), ("artist", ~procedural)):
+    procedural = torch.tensor([item.is_procedural for item in objects])
+    for name, chosen in _by_origin(objects):
         rows = chosen & batch.known
         if rows.any():
             ranks = _ranks(logits[rows], batch.families[rows])
             scores[f"family_top1_{name}"] = float((ranks < 1).float().mean())
             scores[f"family_top3_{name}"] = float((ranks < 3).float().mean())
+
+            # The rival always names the most frequent family.
             counts = batch.families[rows].bincount()
             scores[f"family_majority_{name}"] = float(counts.max() / counts.sum())
 
@@ -240,18 +256,22 @@ def _family_scores(
     }
     held_out = torch.tensor([item.item.family in HELD_OUT_FAMILIES for item in objects])
     other = torch.tensor([family_of(item.item.record) == OTHER for item in objects])
+
+    known = batch.known & procedural
     for name, unknown in (("held_out", held_out), ("other", other)):
-        if unknown.any() and batch.known.any():
-            known = batch.known & procedural
+        if unknown.any() and known.any():
             for suffix, values in measures.items():
                 auroc = _auroc(values[known], values[unknown])
                 scores[f"unknown_auroc_{name}{suffix}"] = auroc
+
     return scores
 
 
-def _is_made(item: LabeledObject) -> bool:
-    """Return whether an object comes from a generator."""
-    return item.item.record.source.startswith("procedural:")
+def _by_origin(objects: Sequence[LabeledObject]) -> Iterator[tuple[str, Tensor]]:
+    """Yield which objects (N,) are of generators, and which of artists, with a name for each."""
+    procedural = torch.tensor([item.is_procedural for item in objects])
+    yield "procedural", procedural
+    yield "artist", ~procedural
 
 
 def _ranks(logits: Tensor, families: Tensor) -> Tensor:
@@ -266,24 +286,48 @@ def _auroc(known: Tensor, unknown: Tensor) -> float:
     return float(wins.mean())
 
 
-def _part_scores(predicted: Tensor, parts: Tensor, groups: int) -> dict[str, float]:
+def _part_scores(
+    objects: Sequence[LabeledObject], predicted: Tensor, parts: Tensor, groups: int
+) -> dict[str, float]:
     """Return accuracy and mean IoU of groups over all labeled pixels, and those of the majority.
 
     Args:
+        objects: N objects.
         predicted: (N, h, w) groups.
         parts: (N, h, w) true groups; -1 for none.
         groups: Number of groups.
     """
-    is_labeled = parts >= 0
-    if not is_labeled.any():
-        return {}
-    truth = parts[is_labeled]
-    confusion = torch.bincount(truth * groups + predicted[is_labeled], minlength=groups**2)
+    scores = {}
+    for origin, chosen in _by_origin(objects):
+        is_judged = (parts >= 0) & chosen[:, None, None]
+        if not is_judged.any():
+            continue
+
+        truth = parts[is_judged]
+        values = _group_scores(truth, predicted[is_judged], groups)
+        for name, value in values.items():
+            scores[f"{name}_{origin}"] = value
+    return scores
+
+
+def _group_scores(truth: Tensor, predicted: Tensor, groups: int) -> dict[str, float]:
+    """Return accuracy and mean IoU of the groups of P pixels, and those of the most frequent one.
+
+    Args:
+        truth: (P,) groups.
+        predicted: (P,) groups.
+        groups: Number of groups.
+    """
+    # How often each group is taken for each other one.
+    confusion = torch.bincount(truth * groups + predicted, minlength=groups**2)
     confusion = confusion.reshape(groups, groups).double()
     overlap = confusion.diagonal()
     union = confusion.sum(0) + confusion.sum(1) - overlap
+
+    # Groups that are not there would count as perfect or as wrong by chance.
     is_present = confusion.sum(1) > 0
     largest = confusion.sum(1).max() / confusion.sum()
+
     return {
         "part_miou": float((overlap / union.clamp_min(1))[is_present].mean()),
         "part_accuracy": float(overlap.sum() / confusion.sum()),
@@ -308,16 +352,21 @@ def _draw_scores(
     usual_errors: list[float] = []
     hits: list[bool] = []
     usual_hits: list[bool] = []
+
     for image, column in (batch.classes >= 0).nonzero().tolist():
         draw = int(batch.draws[image, column])
         truth = int(batch.classes[image, column])
         target = targets[draw]
+
+        # The heads, and what is usual in training.
         shares = logits[image, column, : target.count].softmax(0).numpy()
         usual = counts[draw, : target.count] + 1e-6
         if target.is_category:
             hits.append(int(shares.argmax()) == truth)
             usual_hits.append(int(usual.argmax()) == truth)
             continue
+
+        # The expected place in the range against that of the true bin.
         middles = (np.arange(target.count) + 0.5) / target.count
         errors.append(abs(float(shares @ middles) - middles[truth]))
         usual_errors.append(abs(float(usual @ middles / usual.sum()) - middles[truth]))
@@ -350,15 +399,20 @@ def _retrieval_scores(
         "_colors": lambda looked: _color_features(looked.images),
     }
     scores = {}
+
     for suffix, feature in features.items():
+        # The best of the gallery's views counts.
         views = np.stack([feature(looked) for looked in gallery])
         for kind, looked in queries.items():
             similarity = np.einsum("qe,vge->vqg", feature(looked), views).max(0)
             right = np.where(identities[:, None] == identities, similarity, -np.inf).max(1)
+
+            # Other renderings of the same object are no wrong answers.
             is_other = identities[:, None] != identities
             better = ((similarity > right[:, None]) & is_other).sum(1)
             for count in (1, 5):
                 scores[f"recall{count}_{kind}{suffix}"] = float((better < count).mean())
+
     return scores
 
 
@@ -372,11 +426,17 @@ def _pixel_features(images: Tensor) -> Vectors:
 
 def _color_features(images: Tensor) -> Vectors:
     """Return unit vectors of the histograms of the object's colors."""
+    # One bin for each triple of levels; only what the mask shows is counted.
     levels = (images[:, :3] * _COLORS).long().clamp(0, _COLORS - 1)
-    index = (levels[:, 0] * _COLORS + levels[:, 1]) * _COLORS + levels[:, 2]
+    red, green, blue = levels.unbind(1)
+    bins = (red * _COLORS + green) * _COLORS + blue
+    coverage = images[:, 3]
+
     histograms = torch.zeros(len(images), _COLORS**3)
-    histograms.scatter_add_(1, index.flatten(1), images[:, 3].flatten(1))
-    return torch.nn.functional.normalize(histograms.sqrt(), dim=1).numpy()
+    histograms.scatter_add_(1, bins.flatten(1), coverage.flatten(1))
+    # The root makes large uniform areas count less.
+    vectors = histograms.sqrt()
+    return torch.nn.functional.normalize(vectors, dim=1).numpy()
 
 
 def format_scores(scores: dict[str, float], count: int) -> str:

@@ -44,6 +44,8 @@ def score_completion(
         yield Progress(index / len(shapes), "Completing halves")
         field = store.field(shape)
         surface = front_half(store, shape)
+
+        # The guess alone, and the code that is fitted to all that is known.
         first = space.encode_points(surface.points, surface.normals, surface.known)
         completable = add_mirror_image(space, surface)
         code = run_to_end(complete_surface(space, completable))
@@ -53,14 +55,19 @@ def score_completion(
             "mirror": mirrored_half(field),
             "nearest": store.field(rivals.nearest(field, ~hidden)),
         }
+
+        # All are judged by the half that none of them was shown.
         for name, answer in answers.items():
             scores[name].append(_hidden_f_score(answer, field, np.array(shape.size)))
+
     return {f"{name}_hidden_f2": float(np.mean(values)) for name, values in scores.items()}
 
 
 def front_half(store: ShapeStore, shape: StoredShape) -> KnownSurface:
     """Return what is known of a shape whose back half is hidden."""
     points, normals = store.surface(shape)
+
+    # The front is where y is negative.
     kept = points[:, 1] < 0
     known = cell_centers()[..., 1] < 0
     box = ShapeBox(np.zeros(3), np.array(shape.size, float))
@@ -80,10 +87,15 @@ def _hidden_f_score(
     rng = np.random.default_rng(0)
     points = _behind(answer, size, rng)
     true_points = _behind(field, size, rng)
+
+    # Where one of the two has no surface there, they agree only if neither has.
     if not len(points) or not len(true_points):
         return float(len(points) == len(true_points))
-    precision = (nearest_distance(points, true_points)[0] < _THRESHOLD).mean()
-    recall = (nearest_distance(true_points, points)[0] < _THRESHOLD).mean()
+
+    to_truth, _ = nearest_distance(points, true_points)
+    from_truth, _ = nearest_distance(true_points, points)
+    precision = (to_truth < _THRESHOLD).mean()
+    recall = (from_truth < _THRESHOLD).mean()
     return float(2 * precision * recall / max(precision + recall, 1e-9))
 
 
@@ -91,5 +103,6 @@ def _behind(
     field: NDArray[np.float32], size: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Return surface points (P, 3) behind the middle, in longest sides."""
+    # About half of all points are behind the middle.
     points, _ = surface_points(field, 2 * _POINTS, rng)
     return (points[points[:, 1] > 0] * size).astype(np.float32)

@@ -47,6 +47,8 @@ def load_run_space(checkpoint: Path, store: ShapeStore, most: int = 600) -> Task
     """
     network = load_average(checkpoint)
     shapes = evenly_spaced(store.of_split("train"), most)
+
+    # The box has no part in how latents vary.
     codes = yield from encode_shapes(network, store, shapes, mirror=False)
     return measure_space(network, codes.codes[:, :-BOX_NUMBERS])
 

@@ -32,11 +32,15 @@ def load_run(run: Path) -> tuple[str, GeneratorSizes, ShapeGenerator]:
     codes = run_codes(run)
     path = run / CHECKPOINT
     state = read_checkpoint(path, "cpu", ("average", "config"))
+
+    # The sizes are those that the run was begun with.
     with blame_checkpoint(path):
         config = updated(GeneratorRunConfig(), state["config"])
         kind = config.training.kind
         network = new_network(kind, config.sizes)
         network.load_state_dict(state["average"])
+
+    # A run does not store the basis: it follows from the codes.
     basis = code_basis(codes.codes, config.sizes.numbers)
     network = network.eval().requires_grad_(False)
     return kind, config.sizes, _with_basis(network, basis)
@@ -54,6 +58,7 @@ def fit_generator(kind: str, codes: CodeSet, numbers: int) -> ShapeGenerator:
     reduced = basis.reduce(codes.codes)
     known = CodeSet(reduced, codes.labels)
     mixture: FactorMixture
+
     if kind == "gaussian":
         mixture = fit_gaussians(known)
     elif kind == "mixture":
@@ -65,6 +70,7 @@ def fit_generator(kind: str, codes: CodeSet, numbers: int) -> ShapeGenerator:
         _, width = fit_kernels(part, reduced[is_held_out])
         mixture, _ = fit_kernels(known, reduced[:1])
         mixture.deviation.fill_(width)
+
     return _with_basis(mixture, basis)
 
 
@@ -126,6 +132,7 @@ def run_codes(run: Path) -> CodeSet:
 
 def _with_basis(network: object, basis: CodeBasis) -> ShapeGenerator:
     """Return a generator whose coefficients are those of ``basis``."""
+    # The rows of the matrix by which coefficients become codes.
     identity = np.eye(len(basis.deviation), dtype=np.float32)
     components = basis.restore(identity) - basis.mean
     return ShapeGenerator(network, basis.mean, components)  # type: ignore[arg-type]

@@ -46,6 +46,8 @@ def relativistic_critic_loss(
     made = made.detach().requires_grad_()
     real_score = critic(real, label)
     made_score = critic(made, label)
+
+    # R1 on real codes and R2 on made ones.
     penalty = _squared_gradient(real_score, real) + _squared_gradient(made_score, made)
     return F.softplus(made_score - real_score).mean() + gamma / 2 * penalty.mean()
 
@@ -69,10 +71,14 @@ def wasserstein_critic_loss(
         label: (B,) class indices of both.
         penalty: weight of the deviation of the gradient's length from 1, between the codes.
     """
+    # The critic should rise by 1 a unit of distance, on the way from made codes to real ones.
+    made = made.detach()
     share = torch.rand(len(real), 1)
-    between = (share * real + (1 - share) * made.detach()).requires_grad_()
-    length = _squared_gradient(critic(between, label), between).add(1e-12).sqrt()
-    distance = critic(made.detach(), label).mean() - critic(real, label).mean()
+    between = (share * real + (1 - share) * made).requires_grad_()
+    squared_length = _squared_gradient(critic(between, label), between)
+    length = squared_length.add(1e-12).sqrt()
+
+    distance = critic(made, label).mean() - critic(real, label).mean()
     loss: Tensor = distance + penalty * (length - 1).square().mean()
     return loss
 
@@ -88,12 +94,18 @@ def flow_loss(flow: CodeFlow, code: Tensor, label: Tensor, drop: float = 0.1) ->
         label: (B,) class indices.
         drop: share of the labels that are replaced by "any".
     """
+    # A place on the straight way from noise (time 0) to the code (time 1).
     noise = torch.randn_like(code)
     time = torch.sigmoid(torch.randn(len(code)))
+
+    # Some labels are hidden, so that the flow also learns all classes together.
     is_dropped = torch.rand(len(code)) < drop
     label = torch.where(is_dropped, flow.sizes.classes, label)
-    between = time[:, None] * code + (1 - time[:, None]) * noise
-    return F.mse_loss(flow(between, time, label), code - noise)
+
+    share = time[:, None]
+    between = share * code + (1 - share) * noise
+    velocity = flow(between, time, label)
+    return F.mse_loss(velocity, code - noise)
 
 
 def make_codes(generator: CodeGenerator, label: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ....geometry.shape_cube.distances import surface_points, unsigned_distance
+from ....geometry.shape_cube.distances import corner_weights, surface_points, unsigned_distance
 from ....geometry.surface_nets import surface_nets
 from ....geometry.topology import check_topology
 from ....jobs.task import Progress, Task
@@ -43,6 +43,7 @@ class ShapeSet:
 
     def chamfer(self, others: ShapeSet) -> NDArray[np.float32]:
         """Return the chamfer distances (B, C) to other shapes."""
+        # Mean distances from these points to the others, and back.
         there = self.spreads @ others.distances.T
         back = others.spreads @ self.distances.T
         return (there + back.T) / 2
@@ -73,6 +74,7 @@ def compare_sets(
     made: ShapeSet, reference: ShapeSet, training: ShapeSet
 ) -> tuple[float, float, float, float]:
     """Return coverage, distance, neighbor and copying of :class:`GeneratorScores`."""
+    # Which reference shapes are reached, and how closely.
     between = made.chamfer(reference)
     coverage = len(np.unique(between.argmin(1))) / between.shape[1]
     distance = float(between.min(0).mean())
@@ -80,12 +82,16 @@ def compare_sets(
     # All shapes against all; the nearest neighbor of a shape is not itself.
     within_made = made.chamfer(made)
     within_reference = reference.chamfer(reference)
-    rows = np.concatenate((within_made, between), axis=1)
-    rows = np.concatenate((rows, np.concatenate((between.T, within_reference), axis=1)))
+    rows = np.block([[within_made, between], [between.T, within_reference]])
     np.fill_diagonal(rows, np.inf)
     is_made = np.arange(len(rows)) < len(within_made)
     same = is_made[rows.argmin(1)] == is_made
-    copying = made.chamfer(training).min(1).mean() / reference.chamfer(training).min(1).mean()
+
+    # Copies are nearer to training shapes than other real shapes are.
+    from_made = made.chamfer(training).min(1).mean()
+    from_reference = reference.chamfer(training).min(1).mean()
+    copying = from_made / from_reference
+
     return coverage, distance, float(same.mean()), float(copying)
 
 
@@ -108,10 +114,12 @@ def score_generator(
     fields = []
     sizes = []
     for index, label in enumerate(labels):
+        # Each shape has a seed of its own, so that it is the same for any number of shapes.
         (code,) = generator.codes(label, 1, seed * 100_003 + index)
         fields.append(space.decode(code.latent))
         sizes.append(code.box.size)
         yield Progress(index / len(labels), "Making shapes")
+
     made = shape_set(fields, sizes)
     coverage, distance, neighbor, copying = compare_sets(made, *sets)
     one_component, closed = _inspect(fields[:_INSPECTED])
@@ -136,16 +144,22 @@ def shape_set(
     rng = np.random.default_rng(0)
     spreads = []
     distances = []
+
     for field, size in zip(fields, sizes, strict=True):
         points, _ = surface_points(field, _POINTS, rng)
         if not len(points):  # as far as can be from any other
             points = np.zeros((1, 3), np.float32)
+
+        # Grid coordinates of the points in a cube that the longest side fits into.
         cells = (points * size / _CUBE + 0.5) * _SIDE - 0.5
         spreads.append(_spread(cells))
+
+        # Distances from all grid points to the nearest one that has a surface point.
         marked = np.zeros((_SIDE,) * 3, bool)
         index = np.rint(cells).astype(np.int64).clip(0, _SIDE - 1)
         marked[tuple(index.T)] = True
         distances.append(unsigned_distance(marked, _CUBE / _SIDE, _CUBE).ravel())
+
     return ShapeSet(np.stack(spreads), np.stack(distances).astype(np.float32))
 
 
@@ -153,13 +167,14 @@ def _spread(cells: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return points (P, 3) in grid points, spread linearly over their eight neighbors."""
     lower = np.floor(cells).astype(np.int64).clip(0, _SIDE - 2)
     share = (cells - lower).clip(0, 1)
-    total = np.zeros(_SIDE**3)
-    for corner in range(8):
-        offset = np.array((corner & 1, corner >> 1 & 1, corner >> 2 & 1))
-        weight = np.where(offset == 1, share, 1 - share).prod(1)
-        index = lower + offset
-        flat = (index[:, 0] * _SIDE + index[:, 1]) * _SIDE + index[:, 2]
-        total += np.bincount(flat, weight, _SIDE**3)
+
+    count = _SIDE**3
+    total = np.zeros(count)
+    for offset, weight in corner_weights(share):
+        x, y, z = (lower + offset).T
+        flat = (x * _SIDE + y) * _SIDE + z
+        total += np.bincount(flat, weight, count)
+
     return (total / len(cells)).astype(np.float32)
 
 
@@ -168,6 +183,7 @@ def _inspect(fields: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
     single = []
     closed = []
     for field in fields:
+        # What is empty has neither one component nor a closed surface.
         if not (field > 0).any():
             single.append(False)
             closed.append(False)
@@ -175,4 +191,5 @@ def _inspect(fields: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
         report = check_topology(surface_nets(field))
         single.append(report.pieces == 1)
         closed.append(report.boundary == 0)
+
     return float(np.mean(single)), float(np.mean(closed))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
-import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,14 +15,14 @@ from torch import Tensor, nn
 
 from ....atomic_files import write_json
 from ....errors import DatasetError
-from ....jobs.task import Progress, Task, subtask
+from ....jobs.task import Task, subtask
 from ...networks.shape_generators import CodeCritic, CodeFlow, CodeGenerator, GeneratorSizes
 from ...shape_classes import ANY_CLASS, has_class
-from ..checkpoints import blame_checkpoint, read_checkpoint, write_checkpoint
+from ..checkpoints import Stored, load_parts, save_parts
 from ..config_file import check_run_config
 from ..dense.log import DenseLog
 from ..ema import update_ema
-from ..loop import GradientGuard, StopFile, lock_run
+from ..loop import GradientGuard, RunPlan, StopFile, lock_run, steps_until_stopped
 from .export import load_average
 from .generator_losses import (
     AdversarialConfig,
@@ -84,6 +84,31 @@ class GeneratorRunConfig:
         return settings
 
 
+class CodeBatch(NamedTuple):
+    """The codes of a step.
+
+    Attributes:
+        codes: (P, B, N) reduced codes, one batch for each step of the critic.
+        labels: (P, B) class indices.
+    """
+
+    codes: Tensor
+    labels: Tensor
+
+
+class _Optimizers(list[torch.optim.Optimizer]):
+    """Optimizers that are stored together."""
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        """Return the states of all."""
+        return [optimizer.state_dict() for optimizer in self]
+
+    def load_state_dict(self, state_dict: Sequence[dict[str, Any]]) -> None:
+        """Take the states of all."""
+        for optimizer, state in zip(self, state_dict, strict=True):
+            optimizer.load_state_dict(state)
+
+
 class GeneratorTrainer:
     """A generator of any kind, its critic if it has one, and their optimizers.
 
@@ -102,32 +127,33 @@ class GeneratorTrainer:
         self.critic: CodeCritic | None = None
         self.network: nn.Module
         betas = (0.9, 0.98)
+
         if training.kind == "flow":
             self.network = CodeFlow(config.sizes)
         else:
             self.network = CodeGenerator(config.sizes)
             self.critic = CodeCritic(config.sizes)
             betas = (0.0, 0.99)  # momentum makes the pair circle each other
+
+        # Their average, and an optimizer for each network.
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
-        self._optimizers = [torch.optim.Adam(self.network.parameters(), betas=betas)]
+        self._optimizers = _Optimizers()
+        self._optimizers.append(torch.optim.Adam(self.network.parameters(), betas=betas))
         if self.critic is not None:
             self._optimizers.append(torch.optim.Adam(self.critic.parameters(), betas=betas))
         self._guard = GradientGuard(10.0)
 
-    def train_step(self, codes: Tensor, labels: Tensor) -> dict[str, float]:
-        """Take one step; returns the losses by name.
-
-        Args:
-            codes: (P, B, N) reduced codes, one batch for each step of the critic.
-            labels: (P, B) class indices.
-        """
+    def train_step(self, batch: CodeBatch) -> dict[str, float]:
+        """Take one step; returns the losses by name."""
         torch.manual_seed(self._step_seed())
+        codes, labels = batch
         if self.critic is None:
             loss = flow_loss(self.network, codes[0], labels[0])  # type: ignore[arg-type]
             losses = {"all": loss}
             self._update(loss, self.network, 0)
         else:
             losses = self._adversarial_step(self.critic, codes, labels)
+
         self.step += 1
         update_ema(self.average, self.network, self.config.training.average, self.step)
         return {name: float(loss.detach()) for name, loss in losses.items()}
@@ -140,15 +166,7 @@ class GeneratorTrainer:
 
     def save(self, path: Path) -> None:
         """Write everything that a resumed run needs, whole or not at all."""
-        state = {
-            "step": self.step,
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "critic": self.critic.state_dict() if self.critic is not None else {},
-            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
-            "config": self.config.as_dict(),
-        }
-        write_checkpoint(path, state)
+        save_parts(path, self.step, self._stored_parts(), config=self.config.as_dict())
 
     def load(self, path: Path) -> None:
         """Continue from what :meth:`save` wrote.
@@ -156,16 +174,16 @@ class GeneratorTrainer:
         Raises:
             DatasetError: there is no checkpoint, or it is of another network.
         """
-        entries = ("step", "network", "average", "critic", "optimizers")
-        state = read_checkpoint(path, "cpu", entries)
-        with blame_checkpoint(path):
-            self.network.load_state_dict(state["network"])
-            self.average.load_state_dict(state["average"])
-            if self.critic is not None:
-                self.critic.load_state_dict(state["critic"])
-            for optimizer, stored in zip(self._optimizers, state["optimizers"], strict=True):
-                optimizer.load_state_dict(stored)
-            self.step = int(state["step"])
+        self.step = load_parts(path, self._stored_parts())
+
+    def _stored_parts(self) -> dict[str, Stored]:
+        """Return all that a checkpoint holds besides the step and the settings, by its keys."""
+        return {
+            "network": self.network,
+            "average": self.average,
+            "critic": nn.Module() if self.critic is None else self.critic,
+            "optimizers": self._optimizers,
+        }
 
     def _adversarial_step(
         self, critic: CodeCritic, codes: Tensor, labels: Tensor
@@ -174,6 +192,8 @@ class GeneratorTrainer:
         weights = self.config.adversarial
         generator: CodeGenerator = self.network  # type: ignore[assignment]
         is_relativistic = self.config.training.kind == "r3gan"
+
+        # The critic first, once for each batch.
         for real, label in zip(codes, labels, strict=True):
             with torch.no_grad():
                 made = make_codes(generator, label)
@@ -183,12 +203,14 @@ class GeneratorTrainer:
                 loss = wasserstein_critic_loss(critic, real, made, label, weights.penalty)
             self._update(loss, critic, 1)
 
+        # Then the generator against the critic as it now is.
         critic.requires_grad_(False)
         made = make_codes(generator, labels[0])
         if is_relativistic:
             generator_loss = relativistic_generator_loss(critic, codes[0], made, labels[0])
         else:
             generator_loss = -critic(made, labels[0]).mean()
+
         self._update(generator_loss, generator, 0)
         critic.requires_grad_(True)
         return {"all": generator_loss, "critic": loss}
@@ -205,6 +227,8 @@ class GeneratorTrainer:
 
     def _learning_rate(self) -> float:
         training = self.config.training
+
+        # Adversarial pairs keep their rate; that of the flow falls in the last third.
         warm = min(1.0, (self.step + 1) / max(training.warmup_steps, 1))
         left = 1.0
         if training.kind == "flow":
@@ -278,49 +302,57 @@ def reduced_codes(codes: CodeSet, numbers: int) -> CodeSet:
     return CodeSet(code_basis(codes.codes, numbers).reduce(codes.codes), codes.labels)
 
 
-def draw_codes(codes: CodeSet, trainer: GeneratorTrainer) -> tuple[Tensor, Tensor]:
-    """Return reduced codes (P, B, N) and labels (P, B) of the trainer's next step.
+def draw_codes(codes: CodeSet, trainer: GeneratorTrainer) -> CodeBatch:
+    """Return reduced codes and labels for the trainer's next step.
 
     Classes are drawn evenly, since they are of different sizes.
     """
     training = trainer.config.training
     rng = np.random.default_rng((training.seed, trainer.step))
     count = trainer.batches_a_step() * training.batch
+
+    # A class is drawn by the root of its size.
     sizes = np.bincount(codes.labels, minlength=ANY_CLASS + 1)
     weight = 1 / np.sqrt(sizes[codes.labels])
     chosen = rng.choice(len(codes.labels), count, p=weight / weight.sum())
     labels = codes.labels[chosen].copy()
+
+    # Some codes lose their class, and all are moved a little.
     labels[rng.random(count) < training.any_class] = ANY_CLASS
     values = codes.codes[chosen]
     values = values + training.noise * rng.standard_normal(values.shape, np.float32)
+
+    # As batches of the steps of the critic.
     shape = (trainer.batches_a_step(), training.batch)
-    return (
-        torch.from_numpy(values).reshape(*shape, -1),
-        torch.from_numpy(labels).reshape(shape),
+    return CodeBatch(
+        codes=torch.from_numpy(values).reshape(*shape, -1),
+        labels=torch.from_numpy(labels).reshape(shape),
     )
+
+
+def _draw_batches(codes: CodeSet, trainer: GeneratorTrainer) -> Iterator[CodeBatch]:
+    """Yield the batch of each step, drawn when the step begins."""
+    while True:
+        yield draw_codes(codes, trainer)
 
 
 def _steps(run: Path, trainer: GeneratorTrainer, codes: CodeSet) -> Task[None]:
     """Step until the end or until ``run/stop`` is there, and write down what is due."""
     training = trainer.config.training
     stop = StopFile(run)
-    reduced = reduced_codes(codes, trainer.config.sizes.numbers)
-    saved = time.monotonic()
-    with DenseLog(run, trainer.step, training.batch, 0.0) as log:
-        while trainer.step < training.steps:
-            began = time.perf_counter()
-            batch, labels = draw_codes(reduced, trainer)
-            losses = trainer.train_step(batch, labels)
-            log.step(trainer.step, losses, time.perf_counter() - began)
+    batches = _draw_batches(reduced_codes(codes, trainer.config.sizes.numbers), trainer)
 
-            stopped = stop.exists()
-            if time.monotonic() - saved > training.checkpoint_seconds:
-                trainer.save(run / CHECKPOINT)
-                saved = time.monotonic()
-            text = f"Step {trainer.step}, loss {losses['all']:.3f}"
-            yield Progress(0.1 + 0.9 * trainer.step / training.steps, text)
-            if stopped:
-                break
+    with DenseLog(run, trainer.step, training.batch, 0.0) as log:
+        plan = RunPlan(
+            steps=training.steps,
+            checkpoint=run / CHECKPOINT,
+            checkpoint_seconds=training.checkpoint_seconds,
+            stop=stop,
+            log_step=log.step,
+            after_step=lambda _step: None,
+        )
+        yield from subtask(steps_until_stopped(trainer, batches, plan), 0.1, 1.0)
+
     trainer.save(run / CHECKPOINT)
     stop.remove()
 

@@ -81,12 +81,16 @@ def encode_shapes(
         raise DatasetError("The store has no shapes of this split")
     codes = []
     labels = []
+
     for start in range(0, len(shapes), _BATCH):
         part = shapes[start : start + _BATCH]
+
+        # Mirror images double the number of codes.
         for flip in (False, True) if mirror else (False,):
             codes.append(_encode_part(network, store, part, flip))
             labels += [class_index(shape.family) for shape in part]
         yield Progress(start / len(shapes), "Encoding the shapes")
+
     return CodeSet(np.concatenate(codes), np.array(labels, np.int64))
 
 
@@ -106,9 +110,12 @@ def save_codes(path: Path, codes: CodeSet) -> None:
 def code_basis(codes: NDArray[np.float32], count: int) -> CodeBasis:
     """Return the first ``count`` principal components of codes (B, N)."""
     mean = codes.mean(0)
+
+    # Principal components by singular values, with the box weighted as it shows.
     weighted = (codes - mean) * _weights(codes.shape[1])
     _, lengths, directions = np.linalg.svd(weighted, full_matrices=False)
     deviation = lengths[:count] / np.sqrt(max(len(codes) - 1, 1))
+
     return CodeBasis(
         mean=mean,
         components=np.ascontiguousarray(directions[:count]),
@@ -132,11 +139,15 @@ def _encode_part(
     boxes = []
     for shape in shapes:
         points, normals = store.surface(shape)
+
+        # A mirror image has the box of its shape.
         if flip:
             points = mirrored(points)
             normals = mirrored(normals)
         inputs.append(splat_points(points, normals))
         boxes.append(np.log(np.array(shape.size, np.float32)))
+
+    # In bfloat16 where the processor has it, which is as good here.
     is_mixed = has_native_bfloat16(torch.device("cpu"))
     with torch.autocast("cpu", torch.bfloat16, enabled=is_mixed):
         latents = network.encoder(torch.from_numpy(np.stack(inputs))).mean

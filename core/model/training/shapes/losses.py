@@ -47,13 +47,16 @@ def shape_losses(
         latent: the distribution that was decoded.
         config: weights.
     """
+    # Distances, above all near the surface.
     inside = (field > 0).float()
     weight = 1 + config.near * (field.abs() < 0.5).float()
     distance = ((torch.tanh(values) - field).abs() * weight).mean()
 
+    # Which side a point is on.
     logits = config.sharpness * values
     sign = (F.binary_cross_entropy_with_logits(logits, inside, reduction="none") * weight).mean()
 
+    # The overlap of both volumes.
     probability = torch.sigmoid(logits)
     axes = (1, 2, 3)
     common = (probability * inside).sum(axes)
@@ -65,6 +68,7 @@ def shape_losses(
     cells = latent.mean[0, 0].numel()
     divergence = by_channel.clamp_min(config.free_bits).sum() * cells
 
+    # The divergence is weighted per cell, whatever the size of the latent.
     total = (
         config.distance * distance
         + config.sign * sign

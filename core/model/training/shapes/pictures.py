@@ -43,6 +43,7 @@ _LIGHT = np.array((0.35, -0.75, 0.56))
 _BETWEEN = (0.17, 0.33, 0.5, 0.67, 0.83)
 _STRENGTHS = (0.15, 0.3, 0.5)
 _MADE = 5  # shapes of a class
+_COLUMNS = 7  # of the sheet
 
 Picture = NDArray[np.float32]
 
@@ -64,8 +65,11 @@ def draw_shape_space(
     Raises:
         OutputError: the file cannot be written.
     """
-    chosen = evenly_spaced([shape for shape in shapes if not shape.name.startswith("random")], 12)
+    named = [shape for shape in shapes if not shape.name.startswith("random")]
+    chosen = evenly_spaced(named, 12)
     rows: list[Row] = []
+
+    # Pairs of shapes and what is between them, then variations, then completions.
     for index in range(0, 8, 2):
         yield Progress(index / 16, "Drawing")
         rows.append(_between(space, store, chosen[index], chosen[index + 1]))
@@ -95,6 +99,8 @@ def draw_generator(
     training = store.of_split("train")
     for label, (name, _) in enumerate(SHAPE_CLASSES.values()):
         yield Progress(label / len(SHAPE_CLASSES), "Drawing")
+
+        # Nearest shapes are looked for within the class.
         members = [shape for shape in training if class_index(shape.family) == label]
         known = shape_set(
             [store.field(shape) for shape in members],
@@ -102,6 +108,7 @@ def draw_generator(
         )
         codes = generator.codes(label, _MADE, 0)
         rows += _made(space, store, codes, (name, members, known))
+
     write_contact_sheet(path, rows, _PIXELS, 2)
 
 
@@ -110,14 +117,19 @@ def picture(mesh: MeshArrays | None) -> Picture:
     image = np.zeros((_PIXELS, _PIXELS, 4), np.float32)
     if mesh is None:
         return image
+
+    # Centered, the longest side 1.
     low = mesh.vertices.min(0)
     high = mesh.vertices.max(0)
     vertices = (mesh.vertices - (low + high) / 2) / float((high - low).max())
+
+    # Shaded by one light and a constant part.
     camera = perspective_camera(look_at(_EYE, np.zeros(3)), _FIELD_OF_VIEW, _PIXELS)
     depth, normals = render_surface(vertices, mesh.to_triangles(), camera)
     shade = 0.35 + 0.6 * (normals @ _LIGHT).clip(0, 1)
     image[..., :3] = shade[..., None] * np.array((0.75, 0.8, 0.9))
     image[..., 3] = depth > 0
+
     return image
 
 
@@ -125,21 +137,30 @@ def _between(space: ShapeSpace, store: ShapeStore, first: StoredShape, second: S
     """Return a row: a shape, what is between, and another shape."""
     start = _code(space, store, first)
     end = _code(space, store, second)
+
     meshes: list[MeshArrays | None] = [_true_mesh(store, first)]
     for share in _BETWEEN:
-        meshes.append(_mesh(space, blend_codes(start, end, share)))
+        code = blend_codes(start, end, share)
+        meshes.append(_mesh(space, code))
     meshes.append(_true_mesh(store, second))
-    return f"{first.name} to {second.name}", [picture(mesh) for mesh in meshes]
+
+    images = [picture(mesh) for mesh in meshes]
+    return f"{first.name} to {second.name}", images
 
 
 def _variations(space: ShapeSpace, store: ShapeStore, shape: StoredShape) -> Row:
     """Return a row: a shape, its reconstruction, and stronger and stronger variations."""
     code = _code(space, store, shape)
+
+    # Two seeds at each strength.
     meshes: list[MeshArrays | None] = [_true_mesh(store, shape), _mesh(space, code)]
     for strength in _STRENGTHS:
-        meshes.append(_mesh(space, vary_code(space, code, strength, 0)))
-        meshes.append(_mesh(space, vary_code(space, code, strength, 1)))
-    return f"{shape.name}: reconstructed, varied", [picture(mesh) for mesh in meshes[:7]]
+        for seed in (0, 1):
+            varied = vary_code(space, code, strength, seed)
+            meshes.append(_mesh(space, varied))
+
+    images = [picture(mesh) for mesh in meshes[:_COLUMNS]]
+    return f"{shape.name}: reconstructed, varied", images
 
 
 def _completion(space: ShapeSpace, store: ShapeStore, shape: StoredShape) -> Row:
@@ -147,10 +168,12 @@ def _completion(space: ShapeSpace, store: ShapeStore, shape: StoredShape) -> Row
     surface = add_mirror_image(space, front_half(store, shape))
     code = run_to_end(complete_surface(space, surface))
     true = _true_mesh(store, shape)
+
     try:
         completed: MeshArrays | None = completed_mesh(space, surface, code)
     except MeshError:
         completed = None
+
     images = [picture(true), picture(completed), picture(_turned(true))]
     images.append(picture(_turned(completed) if completed is not None else None))
     return f"{shape.name}: true, completed front half, both from behind", images
@@ -171,12 +194,19 @@ def _made(
         known: name of the class, its training shapes, and the same to compare with.
     """
     name, members, training = known
+
+    # The nearest training shape of each.
     fields = [space.decode(code.latent) for code in codes]
-    made = shape_set(fields, [code.box.size for code in codes])
+    sizes = [code.box.size for code in codes]
+    made = shape_set(fields, sizes)
     nearest = made.chamfer(training).argmin(1)
-    first = [picture(_mesh(space, code)) for code in codes]
-    second = [picture(_true_mesh(store, members[index])) for index in nearest]
-    return [(name, first), ("nearest training shapes", second)]
+
+    made_images = [picture(_mesh(space, code)) for code in codes]
+    nearest_images = []
+    for index in nearest:
+        mesh = _true_mesh(store, members[index])
+        nearest_images.append(picture(mesh))
+    return [(name, made_images), ("nearest training shapes", nearest_images)]
 
 
 def _code(space: ShapeSpace, store: ShapeStore, shape: StoredShape) -> ShapeCode:

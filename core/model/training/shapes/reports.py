@@ -43,19 +43,28 @@ def shape_space_report(
     chosen = shapes.of_split(split)
     if limit:
         chosen = evenly_spaced(chosen, limit)
+
+    # The shape space, and a sheet of what it does.
     loading = load_run_space(run / CHECKPOINT, shapes)
     space = yield from subtask(loading, 0.0, 0.2)
     if drawing is not None:
         yield from subtask(draw_shape_space(drawing, space, shapes, chosen), 0.1, 0.2)
+
+    # The rivals know the training shapes alone.
     yield Progress(0.2, "Fitting the rivals")
     rivals = fit_rivals(shapes, shapes.of_split("train"))
     yield Progress(0.4, "Reconstructing")
     scores = validate_shapes(space.network, shapes, chosen)
     scores.update(rival_scores(rivals, shapes, chosen))
+
+    # Completion takes longest, since latents are fitted.
     completing = score_completion(space, rivals, shapes, chosen)
     scores.update((yield from subtask(completing, 0.5, 1.0)))
+
+    # A line for each score.
     lines = [f"{len(chosen)} shapes of the split {split}"]
     lines += [f"{name:<24}{value:.4f}" for name, value in scores.items()]
+
     return "\n".join(lines)
 
 
@@ -88,11 +97,15 @@ def generator_report(config: GeneratorReportConfig) -> Task[str]:
         OutputError: the drawing cannot be written.
     """
     shapes = ShapeStore(config.store)
+
+    # The shape space, and a sheet of what the first generator makes.
     loading = load_run_space(config.shape_space / CHECKPOINT, shapes)
     space = yield from subtask(loading, 0.0, 0.1)
     if config.drawing is not None:
         _, _, first = load_run(config.runs[0])
         yield from subtask(draw_generator(config.drawing, space, first, shapes), 0.05, 0.1)
+
+    # Made shapes are of the classes of the reference shapes.
     reference = _reference_shapes(shapes, config.limit)
     labels = [class_index(shape.family) for shape in reference]
     yield Progress(0.1, "Measuring the training shapes")
@@ -103,8 +116,11 @@ def generator_report(config: GeneratorReportConfig) -> Task[str]:
     lines = [f"{len(reference)} reference shapes, {len(training)} training shapes"]
     names = [item.name for item in fields(GeneratorScores)]
     lines.append(f"{'':<12}" + "".join(f"{name:>15}" for name in names))
+
     for index, (name, generator) in enumerate(generators.items()):
         start = 0.2 + 0.8 * index / len(generators)
+
+        # The scores of a generator are means over the seeds.
         rows = []
         for seed in range(config.seeds):
             scoring = score_generator(space, generator, labels, sets, seed)
@@ -112,6 +128,7 @@ def generator_report(config: GeneratorReportConfig) -> Task[str]:
             rows.append(astuple(scores))
         means = np.mean(rows, axis=0)
         lines.append(f"{name:<12}" + "".join(f"{value:15.4f}" for value in means))
+
     return "\n".join(lines)
 
 
@@ -122,6 +139,8 @@ def _generators(runs: Sequence[Path]) -> dict[str, ShapeGenerator]:
     for run in runs:
         _, sizes, generators[run.name] = load_run(run)
         numbers = sizes.numbers
+
+    # Distributions are fitted to the codes that the first run trained on.
     codes = run_codes(runs[0])
     for kind in FITTED:
         generators[kind] = fit_generator(kind, codes, numbers)

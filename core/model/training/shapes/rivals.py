@@ -46,18 +46,23 @@ class Rivals:
             known: (64, 64, 64) points that are compared; all if None.
         """
         coarse = reduce_field(field).ravel()
+
+        # The fields have half as many points along each side.
         weight = np.ones(len(coarse), np.float32)
         if known is not None:
             weight = known[::2, ::2, ::2].ravel().astype(np.float32)
         best = np.inf
         nearest = self.shapes[0]
+
         for start in range(0, len(self.fields), 256):
+            # In parts, since the fields are stored in half precision.
             part = self.fields[start : start + 256].astype(np.float32)
             difference = ((part - coarse) ** 2) @ weight
             index = int(difference.argmin())
             if difference[index] < best:
                 best = float(difference[index])
                 nearest = self.shapes[start + index]
+
         return nearest
 
 
@@ -73,6 +78,8 @@ def fit_rivals(
         count: number of components.
     """
     fields = np.stack([reduce_field(store.field(shape)).ravel() for shape in shapes])
+
+    # The components of evenly chosen shapes.
     step = max(1, -(-len(fields) // most))
     chosen = fields[::step]
     mean = chosen.mean(0)
@@ -81,9 +88,12 @@ def fit_rivals(
     # Of the smaller of the two matrices of products.
     products = centered @ centered.T
     values, vectors = np.linalg.eigh(products)
+
+    # The largest ones, without those that are noise.
     kept = np.argsort(values)[::-1][:count]
     kept = kept[values[kept] > 1e-6 * values.max()]
     components = (vectors[:, kept].T @ centered) / np.sqrt(values[kept])[:, None]
+
     return Rivals(mean, components.astype(np.float32), fields.astype(np.float16), shapes)
 
 
@@ -96,6 +106,7 @@ def reduce_field(field: Field) -> Field:
 
 def expand_field(field: Field) -> Field:
     """Return a field (32, 32, 32) at the 64^3 points of the cube, interpolated linearly."""
+    # What is beyond the coarse points is outside.
     first = float(field_coordinates(_SIDE)[0])
     spacing = CUBE_SIDE / _SIDE
     return resample_field(field, (first,) * 3, (spacing,) * 3, -1.0)

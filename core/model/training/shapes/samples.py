@@ -94,13 +94,17 @@ def draw_batch(request: BatchRequest, step: int) -> ShapeBatch:
     rng = np.random.default_rng((request.seed, step))
     inputs = []
     fields = []
+
     for index in rng.integers(len(request.shapes), size=request.batch):
         shape = request.shapes[index]
         field = request.store.field(shape)
         points, normals = request.store.surface(shape)
+
+        # The target is turned as well, but never incomplete.
         field, points, normals = turned(field, points, normals, request.corruption, rng)
         inputs.append(corrupt(points, normals, request.corruption, rng))
         fields.append(field)
+
     noise = rng.standard_normal(request.latent_shape, np.float32)
     return ShapeBatch(
         points=torch.from_numpy(np.stack(inputs)),
@@ -132,6 +136,7 @@ def turned(
             field = np.swapaxes(field, 0, 1)[::-1]
             points = _quarter_turn(points)
             normals = _quarter_turn(normals)
+
     return np.ascontiguousarray(field), points, normals
 
 
@@ -156,9 +161,11 @@ def corrupt(
     chosen = rng.random(len(points)) < share
     points = points[chosen]
     normals = normals[chosen]
-    deviation = config.noise * rng.random() ** 2
-    points = points + rng.normal(0, 1, points.shape).astype(np.float32) * np.float32(deviation)
+    deviation = np.float32(config.noise * rng.random() ** 2)
+    noise = rng.normal(0, 1, points.shape).astype(np.float32)
+    points = points + noise * deviation
 
+    # What is missing, see CorruptionConfig.
     kind = rng.choice(4, p=(config.complete, config.half, config.holes, config.side))
     if kind == 0:
         return splat_points(points, normals)
@@ -169,6 +176,8 @@ def corrupt(
     else:
         kept = _facing(normals, rng)
         missing = None
+
+    # Too little is left to see the shape: all of it is given.
     if kept.sum() < 16:
         kept = np.ones(len(points), bool)
         missing = np.zeros((SPLAT_SIDE,) * 3, bool)
@@ -182,6 +191,7 @@ def _known_cells(
 
     Nobody says so of a half: without the mark nothing would tell it from a complete shape.
     """
+    # Marked cells, no cells, or all cells count as looked at.
     marked = kind == 1 or rng.random() < config.marked
     if marked and missing is not None:
         return ~missing
@@ -198,10 +208,13 @@ def _beyond_plane(
     if rng.random() < config.axis_cuts:
         direction = np.eye(3)[rng.integers(3)] * rng.choice((-1.0, 1.0))
     direction /= np.linalg.norm(direction)
+
+    # The plane lies between the ends of the shape along its direction.
     heights = points @ direction
     low = float(heights.min())
     high = float(heights.max())
     level = low + (high - low) * rng.uniform(*config.cut)
+
     return heights < level, cell_centers() @ direction > level
 
 
@@ -212,17 +225,24 @@ def _within_balls(
     kept = np.ones(len(points), bool)
     missing = np.zeros((SPLAT_SIDE,) * 3, bool)
     centers = cell_centers()
+
     for _ in range(int(rng.integers(1, config.ball_count + 1))):
+        # A ball about a point of the surface, so that it takes something away.
         middle = points[rng.integers(len(points))]
         radius = rng.uniform(*config.ball_radius)
-        kept &= np.linalg.norm(points - middle, axis=1) > radius
-        missing |= np.linalg.norm(centers - middle, axis=-1) < radius
+        point_distance = np.linalg.norm(points - middle, axis=1)
+        cell_distance = np.linalg.norm(centers - middle, axis=-1)
+        kept &= point_distance > radius
+        missing |= cell_distance < radius
+
     return kept, missing
 
 
 def _facing(normals: Points, rng: np.random.Generator) -> Cells:
     """Return which normals (P,) face a random direction from the side or above."""
     direction = rng.normal(size=3)
+
+    # People look at objects from the side or from above.
     direction[2] = abs(direction[2])
     direction /= np.linalg.norm(direction)
     facing: Cells = normals @ direction > 0.1

@@ -27,6 +27,8 @@ def fit_gaussians(codes: CodeSet) -> FactorMixture:
     members = []
     for label in range(ANY_CLASS):
         members.append(np.flatnonzero(codes.labels == label))
+
+    # The last distribution is of all classes.
     members.append(np.arange(len(codes.labels)))
     mixture = _fit_factors(codes.codes, members)
     mixture.weights.copy_(torch.eye(ANY_CLASS + 1))
@@ -39,10 +41,13 @@ def fit_mixture(codes: CodeSet, count: int = _CLUSTERS) -> FactorMixture:
     members = [np.flatnonzero(cluster == index) for index in range(count)]
     mixture = _fit_factors(codes.codes, members)
     weights = np.zeros((ANY_CLASS + 1, count), np.float32)
+
+    # How often each class is in each cluster.
     np.add.at(weights, (codes.labels, cluster), 1.0)
     weights[ANY_CLASS] = np.bincount(cluster, minlength=count)
     weights += 1e-6
     mixture.weights.copy_(torch.from_numpy(weights))
+
     return mixture
 
 
@@ -55,6 +60,7 @@ def fit_kernels(codes: CodeSet, held_out: Floats) -> tuple[FactorMixture, float]
     """
     best = max(_WIDTHS, key=lambda width: _kernel_likelihood(codes.codes, held_out, width))
     count, numbers = codes.codes.shape
+
     # A factor of zeros, since weights files hold no empty tensors.
     mixture = FactorMixture(count, 1, numbers, ANY_CLASS)
     mixture.means.copy_(torch.from_numpy(codes.codes))
@@ -63,6 +69,7 @@ def fit_kernels(codes: CodeSet, held_out: Floats) -> tuple[FactorMixture, float]
     weights[codes.labels, np.arange(count)] = 1.0
     weights[ANY_CLASS] = 1.0
     mixture.weights.copy_(torch.from_numpy(weights))
+
     return mixture, best
 
 
@@ -70,14 +77,19 @@ def _fit_factors(codes: Floats, members: list[NDArray[np.int64]]) -> FactorMixtu
     """Return normal distributions of groups of codes with covariances of a low rank."""
     mixture = FactorMixture(len(members), _RANK, codes.shape[1], ANY_CLASS)
     for index, group in enumerate(members):
+        # An empty group has the distribution of all.
         part = codes[group] if len(group) else codes
         mean = part.mean(0)
         centered = part - mean
+
+        # The directions of greatest variance; the rest is shared by all groups.
         _, lengths, directions = np.linalg.svd(centered, full_matrices=False)
-        scale = lengths[:_RANK] * np.sqrt((1 - _SHRINKAGE) / max(len(part) - 1, 1))
+        freedom = max(len(part) - 1, 1)
+        scale = lengths[:_RANK] * np.sqrt((1 - _SHRINKAGE) / freedom)
         factors = directions[:_RANK] * scale[:, None]
         mixture.means[index] = torch.from_numpy(mean)
         mixture.factors[index, : len(factors)] = torch.from_numpy(factors)
+
     deviation = np.sqrt(_SHRINKAGE) * codes.std(0)
     mixture.deviation.copy_(torch.from_numpy(deviation))
     return mixture
@@ -89,19 +101,27 @@ def _clusters(codes: Floats, count: int) -> NDArray[np.int64]:
     data = torch.from_numpy(codes)
     centers = data[rng.choice(len(codes), count, replace=False)].clone()
     cluster = torch.zeros(len(codes), dtype=torch.int64)
+
     for _ in range(_KMEANS_ROUNDS):
+        # Each code to the nearest center, then each center to the mean of its codes.
         cluster = torch.cdist(data, centers).argmin(1)
         for index in range(count):
             group = data[cluster == index]
             if len(group):
                 centers[index] = group.mean(0)
+
     return cluster.numpy()
 
 
 def _kernel_likelihood(codes: Floats, held_out: Floats, width: float) -> float:
     """Return the mean logarithm of the density of held-out codes (B, N)."""
     numbers = codes.shape[1]
-    squared = torch.cdist(torch.from_numpy(held_out), torch.from_numpy(codes)).square()
+    centers = torch.from_numpy(codes)
+    distances = torch.cdist(torch.from_numpy(held_out), centers)
+    squared = distances.square()
+
+    # A constant factor of the density does not matter for the choice of a width.
     exponents = -squared / (2 * width**2)
-    density = torch.logsumexp(exponents, 1) - numbers * float(np.log(width))
+    normalizer = numbers * float(np.log(width))
+    density = torch.logsumexp(exponents, 1) - normalizer
     return float(density.mean())

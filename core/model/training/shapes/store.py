@@ -165,10 +165,13 @@ def make_store(request: StoreRequest) -> Task[ShapeStore]:
             write_json(begun, {"request": request.as_dict()})
 
         yield Progress(0.0, "Reading the training sets")
+
+        # All shapes in a fixed order, whose rows are filled one after the other.
         sources = [*_set_sources(request.datasets), *_made_sources(request)]
         sources = [_kept_from_training(source, request.held_out) for source in sources]
         yield from _fill_rows(folder, sources)
 
+    # Rows without a shape are left out of the list.
     lines = [json.loads(line) for line in read_complete_lines(folder / "rows.jsonl")]
     shapes = [line for line in lines if line["size"]]
     write_json(complete, {"request": request.as_dict(), "shapes": shapes})
@@ -191,6 +194,7 @@ def _require_same_request(path: Path, request: StoreRequest) -> None:
         known = json.loads(path.read_text(encoding="utf-8"))["request"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{path} is damaged. Delete the folder; it is made again") from error
+
     if known != request.as_dict():
         raise DatasetError(
             f"{path.parent} was made of other training sets or families. Choose another folder"
@@ -215,6 +219,8 @@ def _made_sources(request: StoreRequest) -> list[ShapeSource]:
         family = families[index % len(families)]
         seed = FIRST_SEED + index // len(families)
         name = f"{family}_{seed:06d}"
+
+        # The split follows from the name, and stays when objects are added.
         position = int.from_bytes(hash_key(name)[:4], "big") / 2**32
         split = "train"
         if position >= _NOT_TEST_SHARE:
@@ -222,6 +228,7 @@ def _made_sources(request: StoreRequest) -> list[ShapeSource]:
         elif position >= _TRAIN_SHARE:
             split = "validation"
         sources.append(ShapeSource(name, family, split, seed=seed))
+
     return sources
 
 
@@ -240,12 +247,17 @@ def _fill_rows(folder: Path, sources: Sequence[ShapeSource]) -> Task[None]:
     fields = _open_rows(folder / "fields.npy", (len(sources), *(FIELD_SIDE,) * 3), np.int8)
     points = _open_rows(folder / "points.npy", (len(sources), POINT_COUNT, 6), np.float16)
     count = len(fields)
+
     with closing(LineFile(folder / "rows.jsonl")) as lines:
+        # What an interrupted run has written is kept.
         done = [json.loads(line) for line in read_complete_lines(folder / "rows.jsonl")]
         names = {(entry["name"], entry["split"]) for entry in done}
         missing = [source for source in sources if (source.name, source.split) not in names]
+
         for row, source in zip(range(len(done), count), missing, strict=False):
             shape = _compute_shape(source)
+
+            # A row without a size holds no shape.
             size: list[float] = []
             if shape is not None:
                 field, positions, normals, sides = shape
@@ -253,9 +265,12 @@ def _fill_rows(folder: Path, sources: Sequence[ShapeSource]) -> Task[None]:
                 points[row, :, :3] = positions
                 points[row, :, 3:] = normals
                 size = [round(float(side), 5) for side in sides]
+
+            # The line says that the row is complete.
             entry = {"name": source.name, "family": source.family, "split": source.split}
             lines.write_line(json.dumps({**entry, "row": row, "size": size}))
             yield Progress((row + 1) / count, f"{row + 1} of {count} shapes")
+
     fields.flush()
     points.flush()
 
@@ -281,6 +296,8 @@ def _compute_shape(
             field, box = _field_of_made(source)
     except MeshError:
         return None
+
+    # Too thin for the field to show.
     if (field > 0).sum() < _LEAST_INSIDE:
         return None
     rng = np.random.default_rng(int.from_bytes(hash_key(source.name)[:4], "big"))
@@ -299,6 +316,8 @@ def _field_of_set(place: ObjectLocation) -> tuple[NDArray[np.float32], ShapeBox]
     grid = file.grid()
     if grid is None:
         raise DatasetError(f"{place.path} has no grid: render the set with --grid")
+
+    # The grid is in the frame of the object.
     frame = object_frame(file.record.bounds)
     corners = file.record.bounds @ frame[:3, :3].T + frame[:3, 3]
     return unit_field(grid, corners), ShapeBox.of_bounds(corners)
@@ -314,9 +333,12 @@ def _field_of_made(source: ShapeSource) -> tuple[NDArray[np.float32], ShapeBox]:
     vertices = []
     triangles = []
     start = 0
+
     for part in made.parts:
         vertices.append(part.mesh.vertices)
         triangles.append(part.mesh.to_triangles() + start)
         start += len(part.mesh.vertices)
+
+    # All solids of the object as one.
     solid = OrientedSolid(np.concatenate(vertices).astype(float), np.concatenate(triangles), 0.0)
     return solid_field(solid)

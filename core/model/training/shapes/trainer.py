@@ -22,7 +22,7 @@ from ....errors import DatasetError
 from ....geometry.shape_cube.splatting import POINT_CHANNELS, SPLAT_SIDE
 from ....jobs.task import Task, subtask
 from ...networks.shape_autoencoder import ShapeAutoencoder, ShapeSpaceConfig
-from ..checkpoints import blame_checkpoint, read_checkpoint, write_checkpoint
+from ..checkpoints import Stored, load_parts, save_parts
 from ..config_file import MAY_CHANGE, check_run_config
 from ..dense.log import DenseLog, dense_log_lines
 from ..ema import update_ema
@@ -122,11 +122,14 @@ class ShapeTrainer:
     def train_step(self, batch: ShapeBatch) -> dict[str, float]:
         """Take one step; returns the losses by name."""
         config = self.config.training
+
+        # The network may compute in bfloat16, its losses do not.
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
             values, latent = self.network(batch.points.to(self.device), batch.noise.to(self.device))
         losses = shape_losses(values, batch.field.to(self.device), latent, self.config.losses)
         losses["all"].backward()
 
+        # Move the weights, and their average after them.
         for group in self._optimizer.param_groups:
             group["lr"] = self.learning_rate()
         if self._guard.clip(self.network.parameters(), self.step):
@@ -134,6 +137,7 @@ class ShapeTrainer:
         self._optimizer.zero_grad(set_to_none=True)
         self.step += 1
         update_ema(self.average, self.network, config.average, self.step)
+
         return loss_values(losses)
 
     def learning_rate(self) -> float:
@@ -142,14 +146,7 @@ class ShapeTrainer:
 
     def save(self, path: Path) -> None:
         """Write everything that a resumed run needs, whole or not at all."""
-        state = {
-            "step": self.step,
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "config": self.config.as_dict(),
-        }
-        write_checkpoint(path, state)
+        save_parts(path, self.step, self._stored_parts(), config=self.config.as_dict())
 
     def load(self, path: Path) -> None:
         """Continue from what :meth:`save` wrote.
@@ -157,13 +154,15 @@ class ShapeTrainer:
         Raises:
             DatasetError: there is no checkpoint, or it is of another network.
         """
-        entries = ("step", "network", "average", "optimizer")
-        state = read_checkpoint(path, self.device, entries)
-        with blame_checkpoint(path):
-            self.network.load_state_dict(state["network"])
-            self.average.load_state_dict(state["average"])
-            self._optimizer.load_state_dict(state["optimizer"])
-            self.step = int(state["step"])
+        self.step = load_parts(path, self._stored_parts(), self.device)
+
+    def _stored_parts(self) -> dict[str, Stored]:
+        """Return all that a checkpoint holds besides the step and the settings, by its keys."""
+        return {
+            "network": self.network,
+            "average": self.average,
+            "optimizer": self._optimizer,
+        }
 
 
 @dataclass(frozen=True)
@@ -198,17 +197,22 @@ def train_shapes(run: Path, config: ShapeRunConfig, request: StoreRequest) -> Ta
     with lock_run(run):
         StopFile(run).remove()
         training = config.training
+
+        # Shapes first: a store that fails should leave no configuration behind.
         store = yield from subtask(make_store(request), 0.0, _STORE_SHARE)
         _write_config(run, config)
         data = _choose_shapes(store, training)
         if training.threads:
             torch.set_num_threads(training.threads)
+
+        # A new trainer, or one that continues.
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         trainer = ShapeTrainer(config, device)
         checkpoint = run / CHECKPOINT
         if checkpoint.exists():
             trainer.load(checkpoint)
         yield from _steps(run, trainer, data)
+
         return checkpoint
 
 
@@ -264,6 +268,8 @@ def _steps(run: Path, trainer: ShapeTrainer, data: _RunData) -> Task[None]:
 def _validate(run: Path, trainer: ShapeTrainer, data: _RunData, log: DenseLog) -> None:
     """Write the scores of the moving average; at the first time those of the rivals, too."""
     scores = validate_shapes(trainer.average, data.store, data.unseen)
+
+    # The rivals do not learn: their scores are computed once.
     known = [line for line in dense_log_lines(run) if "pca_iou" in line]
     if not known:
         rivals = fit_rivals(data.store, data.seen)

@@ -37,13 +37,17 @@ def validate_shapes(
     for shape in shapes:
         field = store.field(shape)
         points, normals = store.surface(shape)
+
+        # From all points of the surface.
         predicted = decode_points(network, splat_points(points, normals))
         scores["iou"].append(iou(predicted > 0, field > 0))
         scores["chamfer"].append(chamfer(predicted, field))
 
+        # From those of the front half; the hidden one is judged by itself.
         predicted = decode_points(network, half_input(points, normals))
         scores["half_iou"].append(iou(predicted > 0, field > 0))
         scores["hidden_iou"].append(iou(predicted[hidden] > 0, field[hidden] > 0))
+
     return {name: float(np.mean(values)) for name, values in scores.items()}
 
 
@@ -60,6 +64,8 @@ def rival_scores(
         return store.field(rivals.nearest(field, ~hidden))
 
     scores: dict[str, float] = {}
+
+    # Rivals that see the complete shape.
     complete: dict[str, Callable[[Field], Field]] = {
         "pca": rivals.project,
         "nearest": nearest_of_all,
@@ -75,6 +81,7 @@ def rival_scores(
         scores[f"{name}_iou"] = float(np.mean(ious))
         scores[f"{name}_chamfer"] = float(np.mean(distances))
 
+    # Rivals that see the front half.
     halves: dict[str, Callable[[Field], Field]] = {
         "mirror": mirrored_half,
         "nearest": nearest_of_half,
@@ -85,6 +92,7 @@ def rival_scores(
             field = store.field(shape)
             ious.append(iou(function(field)[hidden] > 0, field[hidden] > 0))
         scores[f"{name}_hidden_iou"] = float(np.mean(ious))
+
     return scores
 
 
@@ -128,6 +136,9 @@ def chamfer(first: Field, second: Field, count: int = _CHAMFER_POINTS) -> float:
     others, _ = surface_points(second, count, rng)
     if not len(points) or not len(others):
         return 1.0
+
+    # From each surface to the other one.
     there, _ = nearest_distance(points, others)
     back, _ = nearest_distance(others, points)
+
     return float(there.mean() + back.mean()) / 2

@@ -69,14 +69,16 @@ def write_object(folder, name, family, half, parts_from):
         surface_part=np.where(surface[:, 2] > 0, 2, 1).astype(np.uint8),
     )
     views = [render_ellipsoid(kind, camera, half, (200, 120, 60)) for kind, camera in cameras]
+    is_procedural = parts_from == "procedural"
+    more = {"draws": [["depth", 0.5], ["height", 1.0], ["wall", 0.05]]} if is_procedural else {}
     record = Record(
         name=name,
-        source=f"procedural:{family}:1",
+        source=f"procedural:{family}:1" if is_procedural else f"{name}.glb",
         family=family,
         bounds=bounds,
         fingerprint=tuple(half),
         views=tuple(ViewRecord(*each) for each in cameras),
-        more={"draws": [["depth", 0.5], ["height", 1.0], ["wall", 0.05]]},
+        more=more,
         parts=("body", "lid"),
         parts_from=parts_from,
     )
@@ -104,7 +106,7 @@ def meaning_set(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def unnamed_set(tmp_path_factory):
-    """The same objects; their parts are named by materials."""
+    """The same objects as meshes of an artist; their parts are named by materials."""
     return write_meaning_set(tmp_path_factory.mktemp("unnamed"), "material")
 
 

@@ -1,3 +1,6 @@
+import json
+import shutil
+
 import pytest
 from maquette.core.errors import DatasetError
 from maquette.core.jobs.task import run_to_end
@@ -31,7 +34,18 @@ def test_the_report_names_the_heads_and_their_rivals(trained, meaning_set):
     report = run_to_end(semantics.evaluate_meaning([meaning_set], "validation", None, trained))
     names = [line.split()[0] for line in report.splitlines()[1:]]
     assert report.startswith("2 objects\n")
-    assert {"part_miou", "part_miou_majority", "recall1_drawing", "draw_error_mean"} <= set(names)
+    assert {"part_miou_procedural", "part_miou_majority_procedural"} <= set(names)
+    assert {"recall1_drawing", "draw_error_mean"} <= set(names)
+
+
+def test_a_set_that_only_judges_is_judged_as_well(trained, unnamed_set, tmp_path):
+    folder = tmp_path / "judged"
+    shutil.copytree(unnamed_set, folder)
+    names = json.loads((folder / "splits.json").read_text())
+    (folder / "splits.json").write_text(json.dumps(dict.fromkeys(names, "test")))
+    report = run_to_end(semantics.evaluate_meaning([folder], "test", None, trained))
+    assert report.startswith("6 objects\n")
+    assert "part_miou_artist" in report and "part_miou_procedural" not in report
 
 
 def test_a_task_of_some_heads_needs_the_others(meaning_set, tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ from maquette.core.model.training.semantics.replay import BatchReplay
 from maquette.core.model.training.semantics.trainer import (
     base_config,
     calibrated,
+    load_judged,
     train_semantics,
 )
 from maquette.core.model.training.semantics.validation import (
@@ -58,7 +59,9 @@ def test_a_run_writes_weights_a_log_with_scores_and_a_sheet(trained, meaning_set
     run, weights = trained
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     scores = next(line for line in lines if line["kind"] == "validation")
-    assert {"part_miou", "recall1_drawing", "draw_error", "draw_error_mean"} <= set(scores)
+    assert {"part_miou_procedural", "recall1_drawing", "draw_error", "draw_error_mean"} <= set(
+        scores
+    )
     assert (run / "samples.png").is_file()
     config, state = load_part("heads", weights)
     assert config["families"][-1] == "other" and "hat" not in config["families"]
@@ -117,9 +120,34 @@ def test_an_embedding_that_tells_objects_apart_is_found_again(meaning_set):
     values = scores.values
     assert values["recall5_render"] == 1.0  # there are four objects
     assert 0 <= values["recall1_render_trunk"] <= 1
-    assert values["part_accuracy"] <= 1 and values["part_accuracy_majority"] >= 0.4
+    assert values["part_accuracy_procedural"] <= 1
+    assert values["part_accuracy_majority_procedural"] >= 0.4
     assert values["draw_error_mean"] < 1e-3  # all were drawn alike
     assert len(scores.known_margins) == 4
+
+
+def test_parts_of_artists_are_judged_apart_and_learned_only_if_wished(
+    meaning_set, unnamed_set, small_run, tmp_path
+):
+    trunk = load_trunk()
+    torch.manual_seed(0)
+    heads = SemanticHeads(base_config(trunk)).eval()
+    sets = [meaning_set, unnamed_set]
+    judged = load_judged(sets, heads.config, None)
+    assert [item.is_procedural for item in judged] == [True, True, False, False]
+    counts = draw_counts([item.item.record for item in judged], heads.config)
+    values = evaluate_meaning(UnseenObjects(judged, counts), trunk, heads).values
+    # Both show the same ellipsoids, and have the same names for their halves.
+    apart = values["part_miou_artist"] - values["part_miou_procedural"]
+    assert abs(apart) < 0.01  # backgrounds differ
+    assert values["part_accuracy_majority_artist"] >= 0.4
+
+    items = load_dense_split([unnamed_set], "train")
+    assert all(item.groups is None for item in label_objects(items, heads.config))
+    training = replace(small_run.training, named_parts=True, heads=("parts",), steps=1)
+    config = replace(small_run, training=training)
+    weights = run_to_end(train_semantics([unnamed_set], tmp_path / "run", config))
+    assert weights.is_file()
 
 
 def test_calibration_accepts_nineteen_of_twenty_and_softens_logits_that_are_too_sure():

@@ -163,12 +163,12 @@ def test_a_generator_trains_and_resumes_to_the_bit(kind, codes, tmp_path):
     first = generators.GeneratorTrainer(config)
     for trained, steps in ((whole, 4), (first, 2)):
         for _ in range(steps):
-            trained.train_step(*generators.draw_codes(reduced, trained))
+            trained.train_step(generators.draw_codes(reduced, trained))
     first.save(tmp_path / "checkpoint.pt")
     second = generators.GeneratorTrainer(config)
     second.load(tmp_path / "checkpoint.pt")
     for _ in range(2):
-        second.train_step(*generators.draw_codes(reduced, second))
+        second.train_step(generators.draw_codes(reduced, second))
     for key, value in whole.average.state_dict().items():
         assert torch.equal(value, second.average.state_dict()[key]), key
 
