@@ -8,7 +8,12 @@ so a new group comes last; new labels may be added anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+NO_GROUP = -1  # of a part that belongs to none
 
 # Labels of each group, separated by commas. A label is in one group only.
 _LABELS: Mapping[str, str] = {
@@ -120,3 +125,18 @@ def part_group(label: str, family: str = "") -> str | None:
         family: Of its object, since the arm of a chair is not that of a figure.
     """
     return _EXCEPTIONS.get((family, label), GROUPS.get(label))
+
+
+def group_table(parts: Sequence[str | None], groups: Sequence[str]) -> NDArray[np.int64]:
+    """Return the index (256,) of the group of each number of a part map; -1 for none.
+
+    Args:
+        parts: Groups of the parts with the numbers 1, 2, ...; None for none.
+        groups: Names of all groups, in the order of their indices.
+    """
+    indices = {name: index for index, name in enumerate(groups)}
+    table = np.full(256, NO_GROUP)
+    for number, group in enumerate(parts, start=1):
+        if group is not None:
+            table[number] = indices.get(group, NO_GROUP)
+    return table

@@ -7,8 +7,7 @@ image's window, so the longest visible side is about 1. Directions are (right, a
 Heads at half the input's resolution predict where the ray first meets the object, what lies behind
 that, and which way the surfaces face. The occupancy behind the first surface is given by bins
 along the ray (Richter and Roth 2018, arXiv:1804.10975), which here are relative: they begin at the
-first surface, so that an error of its depth does not blur them. Part logits are left out for now:
-they need labels that the training sets do not hold yet.
+first surface, so that an error of its depth does not blur them.
 """
 
 from __future__ import annotations
@@ -55,6 +54,7 @@ class DenseOutput:
             last for that many or more.
         front_normal, back_normal: (B, 3, h, w) unit normals where the ray enters first and where
             it leaves last, outward, as (right, away, up).
+        part_logits: (B, groups, h, w) of the groups of parts, see ``procedural.part_groups``.
         up: (B, 3) unit direction that is up in the world, as (right, away, up).
         field_of_view: (B,) over the window of the image, radians.
         depth_extent: (B,) log of how deep the object is.
@@ -74,6 +74,7 @@ class DenseOutput:
     interval_logits: Tensor
     front_normal: Tensor
     back_normal: Tensor
+    part_logits: Tensor
     up: Tensor
     field_of_view: Tensor
     depth_extent: Tensor
@@ -111,7 +112,7 @@ class DenseSingleViewNetwork(nn.Module):
             raise ValueError(f"The trunk {config.trunk!r} is none of {', '.join(_TRUNKS)}")
         self.trunk: DenseTrunk | PyramidTrunk = _TRUNKS[config.trunk](config)
         self._counts = config.max_intervals + 1
-        self._pixel_parts = (2, 2, 2, RAY_BINS, 3, 3, self._counts, 3, 3)
+        self._pixel_parts = (2, 2, 2, RAY_BINS, 3, 3, self._counts, 3, 3, config.groups)
         self.pixel_heads = nn.Conv2d(config.head_width, sum(self._pixel_parts), 1)
         self._image_parts = (3, 1, 1, 1, 1, config.embedding, 4, 1)
         self.image_heads = nn.Linear(self.trunk.out_features, sum(self._image_parts))
@@ -138,7 +139,7 @@ class DenseSingleViewNetwork(nn.Module):
         """Give raw values of the heads their meaning. hull: (B, 2, h, w) entry and exit."""
         pixel_parts = pixels.split(self._pixel_parts, dim=1)
         depth, spread, weight, ray_occupancy, layers, layer_spread = pixel_parts[:6]
-        counts, front, back = pixel_parts[6:]
+        counts, front, back, part_logits = pixel_parts[6:]
         image_parts = image.split(self._image_parts, dim=1)
         up, view, extent, shift, scale, embedding, plane, mirror = image_parts
 
@@ -160,6 +161,7 @@ class DenseSingleViewNetwork(nn.Module):
             interval_logits=counts,
             front_normal=F.normalize(front, dim=1),
             back_normal=F.normalize(back, dim=1),
+            part_logits=part_logits,
             up=F.normalize(up, dim=1),
             field_of_view=F.softplus(view[:, 0]),
             depth_extent=extent[:, 0],

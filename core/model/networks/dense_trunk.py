@@ -48,6 +48,7 @@ class DenseConfig:
         max_intervals: largest number of intervals along a ray that is distinguished.
         trunk: "dense", or "pyramid" for the backbone and pyramid of the single-view network, whose
             sizes are its own.
+        groups: number of groups of parts that are told apart, 0 for none.
     """
 
     widths: tuple[int, int, int, int] = (96, 192, 320, 384)
@@ -58,6 +59,7 @@ class DenseConfig:
     depth_reach: float = 1.5
     max_intervals: int = 3
     trunk: str = "dense"
+    groups: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the sizes as JSON holds them."""

@@ -61,6 +61,7 @@ class DenseBatch:
     ray_occupancy: Tensor
     front_normal: Tensor
     back_normal: Tensor
+    parts: Tensor
     up: Tensor
     mirror_plane: Tensor
     field_of_view: Tensor

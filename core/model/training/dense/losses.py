@@ -32,6 +32,7 @@ class LossConfig:
         intervals: cross-entropy of how many there are.
         normals: 1 minus the cosine of the angle to the true normal, of both normals.
         up, view, extent, shift: of values of the image as such.
+        parts: cross-entropy and overlap of the groups of parts, of objects whose parts are known.
         family: cross-entropy of the class by the embedding.
         mirror: of whether there is a mirror plane, and of its place.
         depth_reach: depths beyond it are not learned from: no hull reaches there.
@@ -49,6 +50,7 @@ class LossConfig:
     view: float = 0.1
     extent: float = 0.1
     shift: float = 0.3
+    parts: float = 0.5
     family: float = 0.05
     mirror: float = 0.05
     depth_reach: float = 1.5
@@ -89,6 +91,7 @@ def dense_losses(
         "layers": _layer_loss(output, batch),
         "intervals": _interval_loss(output.interval_logits, batch),
         "normals": front_loss + back_loss,
+        "parts": _part_loss(output.part_logits, batch.parts),
         **_image_losses(output, batch, offset, depth_scale),
         **_family_losses(output, batch, prototypes, config),
     }
@@ -212,6 +215,44 @@ def _interval_loss(logits: Tensor, batch: DenseBatch) -> Tensor:
 def _normal_loss(normals: Tensor, truth: Tensor) -> Tensor:
     known = truth.abs().sum(1) > 0.5
     return masked_mean(1 - (normals * truth).sum(1), known)
+
+
+def _part_loss(logits: Tensor, parts: Tensor) -> Tensor:
+    if not logits.shape[1]:  # the network tells no parts apart
+        return logits.sum()
+    cross_entropy, overlap = part_losses(logits, parts)
+    return cross_entropy + overlap
+
+
+def part_losses(
+    logits: Tensor, parts: Tensor, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return cross-entropy and Dice loss of the pixels whose group is known.
+
+    Args:
+        logits: (B, G, h, w).
+        parts: (B, h, w) int64; -1 for none.
+        weights: (G,) of the groups; all are 1 by default.
+    """
+    is_labeled = parts >= 0
+    if not is_labeled.any():
+        nothing = logits.sum() * 0
+        return nothing, nothing
+
+    # Pixels without a part say nothing.
+    pixel_logits = logits.permute(0, 2, 3, 1)[is_labeled]
+    labels = parts[is_labeled]
+    cross_entropy = F.cross_entropy(pixel_logits, labels, weights)
+
+    # Overlap of the groups that are in the batch, over all of its pixels (arXiv:1606.04797)
+    probabilities = pixel_logits.softmax(1)
+    truth = F.one_hot(labels, logits.shape[1]).to(probabilities.dtype)
+    overlap = (probabilities * truth).sum(0)
+    total = probabilities.sum(0) + truth.sum(0)
+    is_present = truth.sum(0) > 0
+    dice = 1 - (2 * overlap[is_present] / total[is_present]).mean()
+
+    return cross_entropy, dice
 
 
 def _image_losses(

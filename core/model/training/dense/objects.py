@@ -20,6 +20,7 @@ from ....dataset.members import SMALL_ALBEDO, SMALL_SHADING
 from ....dataset.object_file import ObjectFile
 from ....dataset.records import Record, ViewRecord
 from ....errors import DatasetError
+from ....procedural.part_groups import GROUP_NAMES, group_table, part_group
 from ...inference.preprocessing import median_filter
 from ...networks.projection import camera_matrix, transform_camera
 from .ray_targets import solid_box
@@ -78,6 +79,18 @@ class DenseObject:
     def mirror(self) -> NDArray[np.float64] | None:
         """Unit normal (3,) of the plane through the origin by which the object is symmetric."""
         return _mirror_plane(self.grid())
+
+    @cached_property
+    def part_groups(self) -> NDArray[np.int64] | None:
+        """Index (256,) in ``GROUP_NAMES`` of each number of :meth:`parts`; -1 for none.
+
+        None for an object without parts, or whose parts no generator has named.
+        """
+        record = self.record
+        if record.parts_from != "procedural" or not record.parts:
+            return None
+        names = [part_group(label, record.family) for label in record.parts]
+        return group_table(names, GROUP_NAMES)
 
     @cached_property
     def box(self) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ....atomic_files import write_png
+from ....dataset.passes import part_colors
 from ...networks.dense_single_view import DenseOutput, DenseSingleViewNetwork
 from .batches import FREE, FRONT
 from .objects import DenseObject
@@ -34,7 +35,8 @@ def draw_dense_samples(
 
     Columns: the image; first depth, true and predicted, its error and the scale that the network
     gives it; front normals, true and predicted; depth to the last exit, true and predicted;
-    normals there, true and predicted; number of intervals, true and predicted.
+    normals there, true and predicted; number of intervals, true and predicted; parts, true and
+    predicted, if the network tells them apart.
     """
     rows = []
     for kind in (FRONT, FREE):
@@ -76,6 +78,9 @@ def _row(sample: DenseSample, output: DenseOutput, offset: float) -> Floats:
         _gray(sample.intervals / 3, shown),
         _gray(counts / 3, shown),
     ]
+    if output.part_logits.shape[1]:
+        cells.append(_part_colors(sample.parts, sample.parts >= 0))
+        cells.append(_part_colors(output.part_logits[0].argmax(0).numpy(), shown))
     image = sample.image[:3].transpose(1, 2, 0)
 
     return np.concatenate([image, *cells], axis=1)
@@ -95,6 +100,11 @@ def _colors(normals: Floats, shown: NDArray[np.bool_]) -> Floats:
     right, away, up = normals
     colors = np.stack((right, up, -away), axis=2) / 2 + 0.5
     return _doubled(colors * shown[..., None])
+
+
+def _part_colors(groups: NDArray[np.int64], shown: NDArray[np.bool_]) -> Floats:
+    numbers = np.where(shown, groups + 1, 0).astype(np.uint8)
+    return _doubled(part_colors(numbers))
 
 
 def _doubled(image: Floats) -> Floats:

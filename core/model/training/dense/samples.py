@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ....procedural.part_groups import NO_GROUP
 from ....synthesis.samplers import random_rotation
 from ...networks.dense_trunk import IMAGE_CHANNELS
 from ...networks.projection import transform_camera, unproject_points
@@ -65,6 +66,7 @@ class DenseSample:
             first exit, the second entry and the last exit, NaN where there is none.
         ray_occupancy: (RAY_BINS, h, h) uint8 share of each bin that is inside, of 255.
         front_normal, back_normal: (3, h, h) float32 as (right, away, up), 0 where unknown.
+        parts: (h, h) int64 group of the part that the pixel shows, -1 where it is unknown.
         up: (3,) and mirror_plane: (4,) float32, the plane all 0 if there is none.
         field_of_view, depth_extent: radians, and log of the depth of what is met.
         free: whether shift and scale in depth are unknown: a free image without a hull.
@@ -80,6 +82,7 @@ class DenseSample:
     ray_occupancy: NDArray[np.uint8]
     front_normal: Floats
     back_normal: Floats
+    parts: NDArray[np.int64]
     up: Floats
     mirror_plane: Floats
     field_of_view: float
@@ -166,6 +169,7 @@ def draw_dense_sample(
         ray_occupancy=_image_of(ray_occupancy, shown, 0),
         front_normal=_image_of(front.T, shown, 0),
         back_normal=_image_of(back.T, shown, 0),
+        parts=_image_of(_shown_groups(item, choice.view, pixels)[None], shown, NO_GROUP)[0],
         depth_extent=_depth_extent(met),
         up=up.astype(np.float32),
         mirror_plane=_mirror_plane(item, frame),
@@ -275,6 +279,16 @@ def stored_pixels(
     column = across.astype(int).clip(0, width - 1)
     row = down.astype(int).clip(0, height - 1)
     return row, column
+
+
+def _shown_groups(item: DenseObject, view: int, pixels: _ShownPixels) -> NDArray[np.int64]:
+    """Return the groups (P,) of the parts that ``pixels`` show; -1 where they are unknown."""
+    groups = item.part_groups
+    if groups is None:
+        return np.full(len(pixels.row), NO_GROUP)
+    numbers = item.parts(view)[pixels.row, pixels.column]
+    shown: NDArray[np.int64] = groups[numbers]
+    return shown
 
 
 def _front_normals(normals: Floats, frame: ViewFrame) -> Floats:

@@ -91,6 +91,7 @@ def random_batch(images: int, side: int) -> DenseBatch:
         ray_occupancy=torch.zeros(images, RAY_BINS, half, half, dtype=torch.uint8),
         front_normal=normals * shown[:, None],
         back_normal=normals * shown[:, None],
+        parts=shown.long() - 1,
         up=torch.tensor((0.0, 0.0, 1.0)).expand(images, 3).clone(),
         mirror_plane=plane,
         field_of_view=torch.full((images,), 0.5),

@@ -17,7 +17,7 @@ from .batches import FREE, FRONT, collate
 from .images import NOTHING_VARIED
 from .losses import depth_alignment
 from .objects import DenseObject
-from .samples import PlacedView, ViewChoice, draw_dense_sample
+from .samples import DenseSample, PlacedView, ViewChoice, draw_dense_sample
 
 GROSS = 0.1  # error of the first depth above which a pixel shows another surface
 _AT_ONCE = 16  # images
@@ -35,7 +35,8 @@ def validate_dense(
     Names are "front_..." and "free_..." with: depth, the median error of the first depth (of free
     images less its median offset); gross, the share of pixels with an error above ``GROSS``;
     normal and back_normal, mean angles in degrees; back, the median error of the last exit;
-    intervals, the share of pixels whose number of intervals is right; up, the mean angle in
+    intervals, the share of pixels whose number of intervals is right; parts, that of pixels whose
+    group of parts is right, of objects whose parts are known; up, the mean angle in
     degrees; iou, the mean IoU on even points of the box; iou_shifted, that with the true offset.
     """
     scores: dict[str, float] = {}
@@ -47,7 +48,9 @@ def validate_dense(
             rows += _scores_of(network, chunk, kind, device)
         for name in rows[0] if rows else ():
             values = np.array([row[name] for row in rows])
-            scores[f"{kind}_{name}"] = float(np.nanmean(values))
+            known = values[~np.isnan(values)]
+            if len(known):
+                scores[f"{kind}_{name}"] = float(known.mean())
 
     return scores
 
@@ -169,8 +172,18 @@ def _pixel_scores(output: DenseOutput, placed: PlacedView, offset: float) -> dic
         "back": _median(back),
         "back_normal": _mean_angle(output.back_normal[0], sample.back_normal),
         "intervals": _share(right[sample.shown]),
+        "parts": _right_parts(output, sample),
         "up": float(np.degrees(up_angle)),
     }
+
+
+def _right_parts(output: DenseOutput, sample: DenseSample) -> float:
+    """Return the share of pixels whose group of parts is right; NaN where none is known."""
+    if not output.part_logits.shape[1]:
+        return float("nan")
+    groups = output.part_logits[0].argmax(0).numpy()
+    is_known = sample.parts >= 0
+    return _share(groups[is_known] == sample.parts[is_known])
 
 
 def _share(chosen: NDArray[np.bool_]) -> float:

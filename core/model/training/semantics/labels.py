@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ....dataset.records import Record
 from ....procedural import FAMILIES, make_object
 from ....procedural.draw_targets import BINS, DrawTarget
-from ....procedural.part_groups import part_group
+from ....procedural.part_groups import group_table, part_group
 from ...networks.semantics import OTHER, SemanticsConfig, draw_count, draw_indices
 from ..dense.objects import DenseObject
 from .classes import UNSURE, family_of_name
@@ -131,12 +131,7 @@ def _part_groups(
     else:
         return None
 
-    # By the numbers of the part maps, which begin with 1.
-    indices = {name: index for index, name in enumerate(groups)}
-    table = np.full(256, NONE)
-    for number, group in enumerate(part_names, start=1):
-        if group is not None:
-            table[number] = indices.get(group, NONE)
+    table = group_table(part_names, groups)
     is_known = bool((table >= 0).any())
 
     return table if is_known or record.parts_from == _PROCEDURAL else None

@@ -57,35 +57,6 @@ def family_loss(logits: Tensor, families: Tensor, weights: Tensor, smoothing: fl
     return F.cross_entropy(logits, families, weights, ignore_index=-1, label_smoothing=smoothing)
 
 
-def part_losses(logits: Tensor, parts: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Return cross-entropy and Dice loss of the pixels whose group is known.
-
-    Args:
-        logits: (B, G, h, w).
-        parts: (B, h, w) int64; -1 for none.
-        weights: (G,) of the groups.
-    """
-    is_labeled = parts >= 0
-    if not is_labeled.any():
-        nothing = logits.sum() * 0
-        return nothing, nothing
-
-    # Pixels without a part say nothing.
-    pixel_logits = logits.permute(0, 2, 3, 1)[is_labeled]
-    labels = parts[is_labeled]
-    cross_entropy = F.cross_entropy(pixel_logits, labels, weights)
-
-    # Overlap of the groups that are in the batch, over all of its pixels (arXiv:1606.04797)
-    probabilities = pixel_logits.softmax(1)
-    truth = F.one_hot(labels, logits.shape[1]).to(probabilities.dtype)
-    overlap = (probabilities * truth).sum(0)
-    total = probabilities.sum(0) + truth.sum(0)
-    is_present = truth.sum(0) > 0
-    dice = 1 - (2 * overlap[is_present] / total[is_present]).mean()
-
-    return cross_entropy, dice
-
-
 def view_loss(vectors: Tensor, identities: Tensor, scale: Tensor) -> Tensor:
     """Return the symmetric contrastive loss of two views of each object (InfoNCE).
 

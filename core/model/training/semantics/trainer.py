@@ -34,6 +34,7 @@ from ..checkpoints import Stored, load_parts, save_parts
 from ..config_file import MAY_CHANGE, check_run_config
 from ..dense.images import AugmentationConfig
 from ..dense.log import DenseLog
+from ..dense.losses import part_losses
 from ..dense.objects import DenseObject, load_dense_split
 from ..ema import update_ema
 from ..loop import (
@@ -55,7 +56,6 @@ from .losses import (
     SemanticLossConfig,
     alike_loss,
     family_loss,
-    part_losses,
     view_loss,
 )
 from .preview import draw_part_samples

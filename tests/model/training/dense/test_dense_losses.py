@@ -39,6 +39,7 @@ def output_for(batch, depth):
         interval_logits=counts.float() * 20,
         front_normal=batch.front_normal,
         back_normal=batch.back_normal,
+        part_logits=torch.zeros(B, 0, H, H),
         up=unit,
         field_of_view=batch.field_of_view,
         depth_extent=batch.depth_extent,
@@ -159,3 +160,18 @@ def test_ray_occupancy_is_weighted_by_the_width_of_its_bins(batch):
             float(losses_of(replace(output, ray_occupancy=ray_occupancy), solid)["ray_occupancy"])
         )
     assert wrong[1] / wrong[0] == pytest.approx((1.0 / 41) / 0.01, rel=1e-3)
+
+
+def test_parts_are_learned_where_they_are_known_if_the_network_tells_them_apart(batch):
+    groups = torch.randint(0, 3, (B, H, H))
+    parts = torch.where(batch.shown, groups, -1)
+    batch = replace(batch, parts=parts)
+    right = 20 * torch.nn.functional.one_hot(groups, 3).permute(0, 3, 1, 2).float()
+    output = output_for(batch, batch.first_depth)
+    assert losses_of(output, batch)["parts"] == 0
+    told_apart = replace(output, part_logits=right)
+    assert losses_of(told_apart, batch)["parts"] == pytest.approx(0, abs=1e-3)
+    wrong = replace(output, part_logits=right.roll(1, 1))
+    assert losses_of(wrong, batch)["parts"] > 10
+    unknown = replace(batch, parts=torch.full_like(parts, -1))
+    assert losses_of(wrong, unknown)["parts"] == 0

@@ -162,3 +162,24 @@ def test_a_view_without_normals_keeps_its_colors(ellipsoids, monkeypatch):
     sample = drawn(item, augmentation=textured).sample
     assert np.isfinite(sample.image).all()
     assert not sample.front_normal.any()
+
+
+def test_parts_are_those_of_the_pixels_that_show_them(ellipsoids, monkeypatch):
+    item = ellipsoids[0]
+    assert (drawn(item).sample.parts == -1).all()
+
+    # Two parts, above each other, of which the lower one belongs to no group.
+    def parts(index):
+        alpha = item.alpha(index)
+        lower = np.arange(len(alpha))[:, None] >= len(alpha) // 2
+        return np.where(alpha > 0, 1 + lower, 0).astype(np.uint8)
+
+    table = np.full(256, -1)
+    table[1] = 7
+    monkeypatch.setattr(item, "parts", parts)
+    monkeypatch.setattr(item, "part_groups", table)
+    sample = drawn(item).sample
+    half = len(sample.parts) // 2
+    assert (sample.parts[:half][sample.shown[:half]] == 7).all()
+    assert (sample.parts[half:] == -1).all()
+    assert (sample.parts[~sample.shown] == -1).all()

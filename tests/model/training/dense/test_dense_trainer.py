@@ -194,3 +194,12 @@ def test_a_pyramid_begins_as_the_bundled_network_and_resumes(relightable, dense_
     resumed.load(checkpoint)
     assert resumed.step == config.training.steps
     assert resumed.network.trunk.state_dict()[stem][:, 4:].any()
+
+
+def test_a_run_that_tells_parts_apart_shows_them(relightable, dense_config, tmp_path):
+    run = tmp_path / "run"
+    config = replace(dense_config, network=replace(dense_config.network, groups=5))
+    run_to_end(train_dense([relightable], run, config))
+    assert Image.open(run / "samples.png").width == 15 * 128
+    (scores,) = (line for line in dense_log_lines(run) if line["kind"] == "validation")
+    assert "front_parts" not in scores  # none of the objects has parts

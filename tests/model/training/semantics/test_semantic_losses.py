@@ -1,10 +1,10 @@
 import torch
 from maquette.core.model.networks.semantics import OTHER, SemanticsConfig
+from maquette.core.model.training.dense.losses import part_losses
 from maquette.core.model.training.semantics.batches import SemanticBatch
 from maquette.core.model.training.semantics.losses import (
     DrawLoss,
     alike_loss,
-    part_losses,
     view_loss,
 )
 from maquette.core.procedural.draw_targets import draw_targets
