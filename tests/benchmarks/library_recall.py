@@ -1,7 +1,7 @@
 """Measure how often a library's search finds the right object, and how often its rivals do.
 
     python tests/benchmarks/library_recall.py SET... --hdri FOLDER --cache FOLDER
-        [--projection FILE] [--heads FILE...] [--splits validation test] [--limit 300]
+        [--projection FILE] [--heads FILE...] [--splits validation test] [--limit N] [--most N]
 
 Objects of the splits are searched for: in libraries of 300 of them, and in one of all of them and
 the training objects of the sets, which only distract. Of the twelve views of each object, eleven
@@ -147,6 +147,7 @@ def main():
     parser.add_argument("sets", nargs="+", type=Path)
     parser.add_argument("--splits", nargs="+", default=["validation", "test"])
     parser.add_argument("--limit", type=int, help="objects of each split")
+    parser.add_argument("--most", type=int, help="training objects that distract (all)")
     parser.add_argument("--hdri", type=Path, help="folder of backgrounds (Blender's)")
     parser.add_argument("--cache", type=Path, required=True, help="folder of what is kept")
     parser.add_argument("--projection", type=Path, help="weights of meaning with a projection")
@@ -157,7 +158,8 @@ def main():
     panoramas = held_out_panorama(read_panoramas(hdri_files(arguments.hdri)))
     features = rivals(arguments.heads, arguments.projection)
     searched = read_vectors(objects.queries, panoramas, arguments.cache, features)
-    distracting = read_vectors(objects.distractors, [], arguments.cache, features)
+    distractors = objects.distractors[: arguments.most]
+    distracting = read_vectors(distractors, [], arguments.cache, features)
 
     count = len(searched["pixels"])
     total = count + len(distracting["pixels"])
