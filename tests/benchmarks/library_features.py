@@ -17,6 +17,7 @@ from maquette.core.dataset.index import ObjectLocation
 from maquette.core.errors import ImageError
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model.inference.foreground import segment_foreground
+from maquette.core.model.inference.meaning import appearance
 from maquette.core.model.inference.meaning.embedding import RETRIEVAL, project_features
 from maquette.core.model.inference.meaning.semantics import load_heads, load_trunk, window_image
 from maquette.core.model.inference.meaning_weights import load_part
@@ -112,10 +113,40 @@ def rivals(heads: list[Path], projection: Path | None) -> dict:
         features["projection"] = lambda summaries: project_features(
             _trunk_vectors(summaries), mean, matrix
         )
+        features["projection + appearance"] = _with_appearance(features["projection"])
     for path in heads:
         _, network = load_heads(path)
-        features[f"heads {path.stem}"] = _head_function(network)
+        embed = _head_function(network)
+        features[f"heads {path.stem}"] = embed
+        features[f"heads {path.stem} + appearance"] = _with_appearance(embed)
     return features
+
+
+def _with_appearance(embed):
+    """Return the function that adds the appearance, as ``inference.meaning.appearance`` does.
+
+    It is found in what is kept for the rivals: 3 levels are pairs of their 6, and 8 x 8 cells are
+    4 x 4 of their pixels.
+    """
+
+    def embed_both(summaries: Summaries) -> np.ndarray:
+        vectors = embed(summaries)
+        count = len(vectors)
+        shares = summaries.colors.reshape(count, 3, 2, 3, 2, 3, 2) ** 2
+        colors = _normalized(np.sqrt(shares.sum((2, 4, 6)).reshape(count, -1)))
+        gray = summaries.pixels.reshape(count, 2, 8, 4, 8, 4)[:, 0].mean((2, 4)).reshape(count, -1)
+        pictures = _normalized(gray - gray.mean(1, keepdims=True))
+        parts = (
+            vectors,
+            np.sqrt(appearance.COLOR_WEIGHT) * colors,
+            np.sqrt(appearance.PICTURE_WEIGHT) * pictures,
+        )
+        joined = np.concatenate(parts, 1) / np.sqrt(appearance.TOTAL)
+        if count > VIEWS:
+            joined[VIEWS] = appearance.without_appearance(joined[VIEWS][None])[0]
+        return joined
+
+    return embed_both
 
 
 def _head_function(network):

@@ -199,7 +199,7 @@ def true_parts(file, view, groups):
 def draw_library(arguments):
     """Return ten drawings with the first five that are found; the right one is framed."""
     features = rivals([], arguments.weights)
-    embed = features["projection"]
+    embed = features["projection + appearance"]
     panoramas = read_panoramas(hdri_files(None))[-1:]
     found = []
     for split in ("validation", "test"):
