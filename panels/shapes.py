@@ -7,19 +7,23 @@ from bpy.types import Context, UILayout
 
 from ..core.model.jobs.meaning import has_part
 from ..operators._translation import CONTEXT
+from ..operators.shapes._candidates import list_candidates, nearest_of, thumbnails_of
 from ..operators.shapes.blend_shapes import MAQUETTE_OT_blend_shapes
 from ..operators.shapes.complete_shape import MAQUETTE_OT_complete_shape
 from ..operators.shapes.generate_shape import (
-    CANDIDATE,
+    MAQUETTE_OT_choose_shape,
     MAQUETTE_OT_generate_shape,
     MAQUETTE_OT_keep_shapes,
 )
 from ..operators.shapes.vary_shape import MAQUETTE_OT_vary_shape
 from .progress import has_progress
 from .sidebar import BUTTON_SCALE, SidebarPanel
+from .thumbnails import pixel_thumbnail
 
 _SHAPES = "shapes"  # the part of the weights with the shape space
 _GENERATOR = "generator"
+_THUMBNAIL_SCALE = 4.0  # of the thumbnails of candidates, in heights of a button
+_COLUMNS = 2  # of candidates
 
 
 class MAQUETTE_PT_shapes(SidebarPanel, bpy.types.Panel):
@@ -63,8 +67,44 @@ def _draw_generation(layout: UILayout, context: Context) -> None:
     layout.operator_menu_enum(
         MAQUETTE_OT_generate_shape.bl_idname, "kind", text="Imagine", text_ctxt=CONTEXT
     )
-    if any(CANDIDATE in obj for obj in context.selected_objects):
-        layout.operator(MAQUETTE_OT_keep_shapes.bl_idname, icon='CHECKMARK')
+    candidates = list_candidates(context)
+    if not candidates:
+        return
+    layout.operator(MAQUETTE_OT_keep_shapes.bl_idname, icon='CHECKMARK')
+    grid = layout.grid_flow(row_major=True, columns=_COLUMNS, even_columns=True, align=True)
+    for obj in candidates:
+        _draw_candidate(grid, obj)
+    if any(nearest_of(obj) for obj in candidates):
+        hint = layout.column(align=True)
+        hint.label(text="Right: nearest training shape", text_ctxt=CONTEXT, icon='INFO')
+        hint.label(text="Copies are below 0.5", text_ctxt=CONTEXT, icon='BLANK1')
+
+
+def _draw_candidate(grid: UILayout, obj: bpy.types.Object) -> None:
+    """Draw a candidate beside its nearest training shape, and a button that selects it."""
+    box = grid.box()
+    found = thumbnails_of(obj)
+    if found is not None:
+        key, thumbnails = found
+        row = box.row(align=True)
+        row.use_property_split = False
+        for name, pixels in zip(("own", "nearest"), thumbnails, strict=True):
+            if pixels is not None:
+                preview = pixel_thumbnail(f"{key} {name}", pixels)
+                row.template_icon(icon_value=preview.icon_id, scale=_THUMBNAIL_SCALE)
+    nearest = nearest_of(obj)
+    if nearest is not None:
+        name, copying = nearest
+        box.label(text=f"{copying:.2f} {name}", translate=False)
+    is_chosen = obj.select_get()
+    button = box.operator(
+        MAQUETTE_OT_choose_shape.bl_idname,
+        text=obj.name,
+        translate=False,
+        icon='CHECKBOX_HLT' if is_chosen else 'CHECKBOX_DEHLT',
+        depress=is_chosen,
+    )
+    button.name = obj.name
 
 
 register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_shapes,))

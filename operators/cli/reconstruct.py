@@ -24,9 +24,11 @@ from ...core.photogrammetry.dense.outputs import write_occupancy, write_points
 from ...core.scene import exporting
 from ...core.scene.importing.mesh_import import temporary_data
 from ...core.scene.rendering import asset_preview
+from ...core.scene.semantics.part_attributes import write_parts
 from .. import _compute, _results
 from ..properties.scene import OUTPUT, RESOLUTION, SIZE
 from ..reconstruct import ReconstructionOutput, as_output, start_reconstruction
+from ..semantics import label_parts
 from . import finish
 from .command import (
     Command,
@@ -68,6 +70,18 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="let all feet reach one floor, and cut them flat (default: for objects that stand)",
     )
     add_fit_argument(parser)
+    parser.add_argument(
+        "--parts",
+        action="store_true",
+        help="find the parts, such as seat and legs: vertex groups, and material slots unless "
+        "there is a texture",
+    )
+    parser.add_argument(
+        "--heads",
+        type=Path,
+        metavar="FILE",
+        help="weights of the heads that see parts (default: the bundled ones)",
+    )
     add_weights_argument(parser)
     finish.add_arguments(parser)
 
@@ -142,8 +156,10 @@ def _check_form(arguments: argparse.Namespace) -> None:
     if arguments.form == "points" and suffix != ".ply":
         arguments.error("points are written as .ply")
     is_finished = arguments.preset or arguments.texture
-    if arguments.form != "mesh" and (is_finished or arguments.assets):
-        arguments.error("--preset, --texture and --assets need --as mesh")
+    if arguments.form != "mesh" and (is_finished or arguments.assets or arguments.parts):
+        arguments.error("--preset, --texture, --parts and --assets need --as mesh")
+    if arguments.heads and not arguments.parts:
+        arguments.error("--heads needs --parts")
 
 
 def _suffix(arguments: argparse.Namespace) -> str:
@@ -205,6 +221,8 @@ def _write_object(
             "faces": len(obj.data.polygons),
             "finished": finish_report,
         }
+    if arguments.parts:
+        metadata["parts"] = _label_parts(obj, arguments)
 
     with silence_stdout():
         if arguments.assets:
@@ -213,6 +231,19 @@ def _write_object(
         exporting.write_meshes(output, obj)
     seconds = round(time.perf_counter() - started, 2)
     return {"output": str(output), **metadata, "seconds": seconds}
+
+
+def _label_parts(obj: bpy.types.Object, arguments: argparse.Namespace) -> str:
+    """Give an object its parts, and return in words what was found.
+
+    Raises:
+        MaquetteError: See ``label_parts.start_labeling``.
+    """
+    labeling = label_parts.start_labeling(obj, arguments.weights, arguments.heads)
+    result = run_with_progress_line(labeling)
+    is_textured = arguments.texture or arguments.preset == "game"
+    found = write_parts(obj, result.groups, result.names, material_slots=not is_textured)
+    return label_parts.describe_parts(result, found)
 
 
 def _write_form(made: ReconstructionOutput, output: Path, started: float) -> dict[str, Any]:
@@ -262,7 +293,10 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
         print_line("{output}: {summary}, {seconds:.1f} s".format(**result))
         return
     text = "{output}: {vertices:,} vertices, {faces:,} faces{fit}, {seconds:.1f} s".format(**result)
-    print_line("; ".join((text, *result.get("finished", ()))))
+    facts = [text, *result.get("finished", ())]
+    if "parts" in result:
+        facts.append(result["parts"])
+    print_line("; ".join(facts))
 
 
 def _output_paths(photos: list[Path], folder: Path, suffix: str) -> Iterator[tuple[Path, Path]]:

@@ -88,7 +88,7 @@ class MAQUETTE_OT_find_similar(LibraryChoice, TaskOperator, bpy.types.Operator):
         query = ImageQuery(
             image=_results.absolute_path(self.filepath),
             region=self._region(),
-            keep_holes=self.query != 'DRAWING',
+            is_drawing=self.query == 'DRAWING',
         )
         values = None
         self._query_name = query.image.name

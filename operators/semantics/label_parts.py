@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
@@ -32,6 +33,51 @@ def offers_labels(context: Context) -> bool:
     if obj is None or obj.type != 'MESH' or not source_views.count_views(obj):
         return False
     return has_part("heads")
+
+
+def start_labeling(
+    obj: bpy.types.Object, weights: Path | None, heads: Path | None, window: bool = False
+) -> Task[SurfaceParts]:
+    """Return the task that finds the parts of an object in the images that it was made from.
+
+    Args:
+        obj: With its source images. It is read at once.
+        weights: Of reconstruction; None for the bundled ones.
+        heads: That see parts; None for the bundled ones.
+        window: See :func:`.._compute.compute_target`.
+
+    Raises:
+        MeshError: The mesh is not where its images show it.
+        ImageError: An image cannot be read.
+    """
+    views = source_views.decode_views(source_views.load_views(obj))
+    if not views:
+        raise MeshError(
+            f"{obj.name!r} is not where its images show it any more. Undo what moved its mesh"
+        )
+    request = PartRequest(_read_mesh(obj), tuple(views), weights, heads)
+    return _compute.run_function(label_parts, request, window=window)
+
+
+def describe_parts(result: SurfaceParts, found: Sequence[str]) -> str:
+    """Return what an object is and its parts in a few words.
+
+    Args:
+        result: Of the task.
+        found: Names of the parts that it has.
+    """
+    family = result.family.replace("_", " ") if result.is_known else "unknown object"
+    if not found:
+        return f"{family}, no part is sure enough"
+    shown = ", ".join(found[:_MOST_NAMED])
+    if len(found) > _MOST_NAMED:
+        shown += f" and {len(found) - _MOST_NAMED} more"
+    return f"{family}, {shown}; the images show {result.seen_share:.0%} of it"
+
+
+def _read_mesh(obj: bpy.types.Object) -> MeshArrays:
+    """Return the triangles of an object, whose parts are found."""
+    return MeshArrays(meshes.read_vertices(obj.data), meshes.read_triangles(obj.data))
 
 
 class MAQUETTE_OT_label_parts(TaskOperator, bpy.types.Operator):
@@ -76,17 +122,10 @@ class MAQUETTE_OT_label_parts(TaskOperator, bpy.types.Operator):
     def start(self, context: Context) -> Task[SurfaceParts]:
         obj = context.active_object
         self._name = obj.name
-        views = source_views.decode_views(source_views.load_views(obj))
-
-        if not views:
-            raise MeshError(
-                f"{obj.name!r} is not where its images show it any more. Undo what moved its mesh"
-            )
-
-        self._mesh = MeshArrays(meshes.read_vertices(obj.data), meshes.read_triangles(obj.data))
         heads = absolute_path(self.heads) if self.heads else None
-        request = PartRequest(self._mesh, tuple(views), weights_file(), heads)
-        return _compute.run_function(label_parts, request, window=self.interactive)
+        labeling = start_labeling(obj, weights_file(), heads, self.interactive)
+        self._mesh = _read_mesh(obj)
+        return labeling
 
     def finish(self, context: Context, result: SurfaceParts) -> None:
         obj = self._unchanged_object(context)
@@ -95,17 +134,8 @@ class MAQUETTE_OT_label_parts(TaskOperator, bpy.types.Operator):
         found = write_parts(
             obj, result.groups, result.names, self.vertex_groups, self.material_slots
         )
-        family = result.family.replace("_", " ") if result.is_known else "unknown object"
-        if not found:
-            self.report({'WARNING'}, f"{obj.name}: {family}, no part is sure enough")
-            return
-        shown = ", ".join(found[:_MOST_NAMED])
-        if len(found) > _MOST_NAMED:
-            shown += f" and {len(found) - _MOST_NAMED} more"
-        self.report(
-            {'INFO'},
-            f"{obj.name}: {family}, {shown}; the images show {result.seen_share:.0%} of it",
-        )
+        level = 'INFO' if found else 'WARNING'
+        self.report({level}, f"{obj.name}: {describe_parts(result, found)}")
 
     def draw(self, context: Context) -> None:
         """Draw what Adjust Last Operation may change without looking at the images again."""
@@ -122,9 +152,7 @@ class MAQUETTE_OT_label_parts(TaskOperator, bpy.types.Operator):
         if obj is None or obj.type != 'MESH':
             raise MeshError(f"{self._name!r} no longer exists. Nothing was changed")
         leave_edit_mode(context)
-        mesh = MeshArrays(meshes.read_vertices(obj.data), meshes.read_triangles(obj.data))
-
-        if not mesh.has_same_surface(self._mesh):
+        if not _read_mesh(obj).has_same_surface(self._mesh):
             raise MeshError(
                 f"{self._name!r} was edited while the job was running and was not changed. "
                 f"Run {self.bl_label} again"

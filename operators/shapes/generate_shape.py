@@ -8,19 +8,20 @@ from dataclasses import replace
 
 import bpy
 import numpy as np
-from bpy.props import EnumProperty, FloatProperty, IntProperty
+from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
 from bpy.types import Context
 
 from ...core.arrays import MeshArrays
 from ...core.jobs.task import Task
 from ...core.model.jobs import shapes
+from ...core.model.jobs.shapes import MadeShape
 from ...core.model.shape_classes import ANY_CLASS, CLASS_NAMES, SHAPE_CLASSES
 from .. import _compute
 from .._results import free_location, show_result
 from ..properties.scene import SIZE
+from ._candidates import list_candidates, mark_candidate, mean_copying, unmark
 from ._shapes import ShapeOperator, add_row
 
-CANDIDATE = "maquette_candidate"  # custom property of shapes that may be chosen
 _CLASSES = (
     ('ANY', "Any", "A shape of any class"),
     *(
@@ -66,7 +67,7 @@ class MAQUETTE_OT_generate_shape(ShapeOperator, bpy.types.Operator):
             return False
         return True
 
-    def start(self, context: Context) -> Task[tuple[MeshArrays, ...]]:
+    def start(self, context: Context) -> Task[tuple[MadeShape, ...]]:
         label = ANY_CLASS
         if self.kind != 'ANY':
             label = CLASS_NAMES.index(self.kind.lower())
@@ -79,18 +80,42 @@ class MAQUETTE_OT_generate_shape(ShapeOperator, bpy.types.Operator):
         )
         return _compute.run_function(shapes.generate_shapes, request)
 
-    def finish(self, context: Context, result: tuple[MeshArrays, ...]) -> None:
-        meshes = [_resized(mesh, self.size) for mesh in result]
+    def finish(self, context: Context, result: tuple[MadeShape, ...]) -> None:
+        meshes = [_resized(shape.mesh, self.size) for shape in result]
         columns = math.ceil(math.sqrt(len(meshes)))
         cursor = context.scene.cursor.location
         name = "Shape" if self.kind == 'ANY' else SHAPE_CLASSES[self.kind.lower()][0]
         place = free_location(context, meshes[0], cursor)
         objects = add_row(context, [name] * len(meshes), meshes, place, columns)
         show_result(context, objects)
-        for index, obj in enumerate(objects):
-            obj[CANDIDATE] = index + 1
+        for index, (obj, shape) in enumerate(zip(objects, result, strict=True)):
+            mark_candidate(obj, index + 1, shape)
         faces = sum(len(mesh.faces) for mesh in meshes)
-        self.report({'INFO'}, f"{len(meshes)} shapes, {faces:,} faces")
+        facts = [f"{len(meshes)} shapes, {faces:,} faces", mean_copying(result)]
+        self.report({'INFO'}, ", ".join(filter(None, facts)))
+
+
+class MAQUETTE_OT_choose_shape(bpy.types.Operator):
+    """Select this candidate, or deselect it"""
+
+    bl_idname = "maquette.choose_shape"
+    bl_label = "Choose Shape"
+    bl_options = {'REGISTER', 'UNDO'}
+
+    name: StringProperty(
+        name="Name", description="Name of the candidate's object", options={'SKIP_SAVE'}
+    )
+
+    def execute(self, context: Context) -> set[str]:
+        obj = context.view_layer.objects.get(self.name)
+        if obj is None:
+            self.report({'ERROR'}, f"There is no object {self.name!r}")
+            return {'CANCELLED'}
+        is_chosen = not obj.select_get()
+        obj.select_set(is_chosen)
+        if is_chosen:
+            context.view_layer.objects.active = obj
+        return {'FINISHED'}
 
 
 class MAQUETTE_OT_keep_shapes(bpy.types.Operator):
@@ -102,17 +127,17 @@ class MAQUETTE_OT_keep_shapes(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        if not any(CANDIDATE in obj for obj in context.selected_objects):
+        if not any(obj.select_get() for obj in list_candidates(context)):
             cls.poll_message_set("Select the candidates to keep")
             return False
         return True
 
     def execute(self, context: Context) -> set[str]:
-        others = [obj for obj in context.view_layer.objects if CANDIDATE in obj]
-        kept = [obj for obj in others if obj.select_get()]
-        dropped = [obj for obj in others if not obj.select_get()]
+        candidates = list_candidates(context)
+        kept = [obj for obj in candidates if obj.select_get()]
+        dropped = [obj for obj in candidates if not obj.select_get()]
         for obj in kept:
-            del obj[CANDIDATE]
+            unmark(obj)
         for obj in dropped:
             data = obj.data
             bpy.data.objects.remove(obj)
@@ -131,5 +156,5 @@ def _resized(mesh: MeshArrays, size: float) -> MeshArrays:
 register: Callable[[], None]
 unregister: Callable[[], None]
 register, unregister = bpy.utils.register_classes_factory(
-    (MAQUETTE_OT_generate_shape, MAQUETTE_OT_keep_shapes)
+    (MAQUETTE_OT_generate_shape, MAQUETTE_OT_choose_shape, MAQUETTE_OT_keep_shapes)
 )

@@ -538,3 +538,25 @@ def test_a_library_is_indexed_searched_and_used(blender, sample_assets, addon):
     assert result["appended"] == ["ball"] and result["unchanged_after_undo"]
     assert result["location"][0] == pytest.approx(5, abs=0.01)
     assert max(result["freezes"].values()) < 1.5, result["freezes"]
+
+
+def test_imagined_shapes_are_chosen_by_their_thumbnails(blender, addon, tmp_path):
+    from maquette.core.model.jobs.meaning import has_part
+
+    folder, _ = blender
+    installed = folder / "user/extensions/user_default/maquette/core/weights/meaning.safetensors"
+    is_bundled = has_part("generator", installed)
+    if not is_bundled:
+        writer = ROOT / "tests/model/inference/test_shape_space.py"
+        spec = importlib.util.spec_from_file_location("shape_weights", writer)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        shutil.copy(module.write_weights(tmp_path / "meaning.safetensors"), installed)
+    try:
+        result = run_driver(blender, "drive_shapes.py")
+    finally:
+        if not is_bundled:
+            installed.unlink()
+    assert result["made"] == result["after_undo"] == 6
+    assert len(result["chosen"]) == 1 and result["left"] == result["chosen"]
+    assert min(result["copying"]) > 0

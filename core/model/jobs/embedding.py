@@ -36,13 +36,13 @@ class ImageQuery:
     Attributes:
         image: An image file, or pixels (H, W, 4) sRGB in 0..1 with straight alpha.
         region: Left, top, right and bottom of the part that counts, in shares of width and height.
-        keep_holes: Whether the object may have holes where the background shows; not in drawings,
-            whose white is part of it.
+        is_drawing: Whether it is a drawing: all within its outline is the object, and its colors
+            say nothing.
     """
 
     image: Path | Pixels
     region: tuple[float, float, float, float] = _WHOLE
-    keep_holes: bool = True
+    is_drawing: bool = False
 
 
 def describe_embedding() -> Task[EmbeddingInfo]:
@@ -101,11 +101,11 @@ def embed_image(query: ImageQuery) -> Task[Query]:
     from ..inference.weights import load_weights
 
     _, network = load_weights()
-    cutting = segment_foreground(pixels, network, query.keep_holes)
+    cutting = segment_foreground(pixels, network, keep_holes=not query.is_drawing)
     cut_out = yield from subtask(cutting, 0.2, 0.9)
     yield Progress(0.9, "Embedding")
 
-    return embed_cut_out(embedder, cut_out)
+    return embed_cut_out(embedder, cut_out, query.is_drawing)
 
 
 def fit_projection(datasets: Sequence[Path], target: Path) -> Task[Path]:
@@ -163,4 +163,5 @@ def _load_embedder() -> Task[Embedder]:
     from ..inference.meaning import embedding
 
     available = [part for part in _PARTS if has_part(part)]
-    return embedding.load_embedder(available[0] if available else "")
+    embedder = embedding.load_embedder(available[0] if available else "")
+    return embedding.with_appearance(embedder)

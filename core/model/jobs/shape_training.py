@@ -117,7 +117,7 @@ def train_shape_generator(
     settings = replace(settings, training=replace(settings.training, **given))
     trained = yield from generators.train_generator(run, settings, checkpoint, shapes)
     if weights:
-        generator_export.export_generator(run, weights)
+        yield from generator_export.export_generator(run, checkpoint, shapes, weights)
     return trained
 
 

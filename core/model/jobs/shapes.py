@@ -12,16 +12,19 @@ from numpy.typing import NDArray
 
 from ...arrays import MeshArrays
 from ...errors import MeshError
+from ...geometry.shaded_picture import shaded_picture
 from ...geometry.surface_outputs import sample_surface
 from ...jobs import dependencies
 from ...jobs.task import Progress, Task, subtask
 
 if TYPE_CHECKING:
     from ..inference.shapes.shape_completion import KnownSurface
+    from ..inference.shapes.shape_generator import ShapeGenerator
     from ..inference.shapes.shape_space import ShapeCode, ShapeSpace
 
 _COLOR_POINTS = 8192  # of a mesh whose colors are carried over
 _SCAN_POINTS = 16_384  # of a mesh that is completed
+_THUMBNAIL = 128  # pixels
 _CUT = 0.02  # of a scan's length: faces this close to its missing side that face it are the cut
 
 
@@ -102,6 +105,37 @@ class GenerationRequest:
     weights: Path | None = None
 
 
+@dataclass(frozen=True)
+class NearestShape:
+    """The training shape that a made one is most like.
+
+    Attributes:
+        name: of its object.
+        copying: distance to it, as a share of that of unseen shapes to theirs; below 0.5 the made
+            shape is a copy.
+        thumbnail: (128, 128, 4) uint8.
+    """
+
+    name: str
+    copying: float
+    thumbnail: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class MadeShape:
+    """A new shape.
+
+    Attributes:
+        mesh: closed; its longest side is 1.
+        thumbnail: (128, 128, 4) uint8.
+        nearest: None where the weights do not tell what was trained on.
+    """
+
+    mesh: MeshArrays
+    thumbnail: NDArray[np.uint8]
+    nearest: NearestShape | None = None
+
+
 def blend_shapes(request: BlendRequest) -> Task[tuple[MeshArrays, ...]]:
     """Return closed meshes between two shapes, with colors between theirs where they have some.
 
@@ -178,8 +212,8 @@ def vary_shape(request: VariationRequest) -> Task[tuple[MeshArrays, ...]]:
     return tuple(results)
 
 
-def generate_shapes(request: GenerationRequest) -> Task[tuple[MeshArrays, ...]]:
-    """Return closed meshes of new shapes; the longest side of each is 1.
+def generate_shapes(request: GenerationRequest) -> Task[tuple[MadeShape, ...]]:
+    """Return new shapes with the training shapes that they are most like.
 
     Raises:
         MeshError: a result has no surface.
@@ -194,8 +228,33 @@ def generate_shapes(request: GenerationRequest) -> Task[tuple[MeshArrays, ...]]:
     codes = generator.codes(request.label, request.count, request.seed)
     for index, code in enumerate(codes):
         yield Progress(0.1 + 0.9 * index / request.count, "Imagining")
-        results.append(shape_space.mesh_of_code(space, code, request.detail))
+        mesh = shape_space.mesh_of_code(space, code, request.detail)
+        nearest = None
+        if generator.training is not None:
+            yield Progress(0.1 + 0.9 * (index + 0.5) / request.count, "Comparing")
+            nearest = _nearest_shape(space, generator, code)
+        results.append(MadeShape(mesh, _thumbnail(mesh), nearest))
     return tuple(results)
+
+
+def _nearest_shape(space: ShapeSpace, generator: ShapeGenerator, code: ShapeCode) -> NearestShape:
+    """Return the training shape that is nearest to the shape of a code.
+
+    Raises:
+        MeshError: it has no surface.
+    """
+    from ..inference.shapes import nearest_shapes, shape_space
+
+    found = nearest_shapes.find_nearest(space, generator, code)
+    assert generator.training is not None, "find_nearest refuses it"
+    copying = found.distance / generator.training.typical
+    mesh = shape_space.mesh_of_code(space, found.code)
+    return NearestShape(found.name, copying, _thumbnail(mesh))
+
+
+def _thumbnail(mesh: MeshArrays) -> NDArray[np.uint8]:
+    shares = shaded_picture(mesh, _THUMBNAIL)
+    return (shares * 255 + 0.5).astype(np.uint8)
 
 
 def _load(weights: Path | None) -> Task[ShapeSpace]:

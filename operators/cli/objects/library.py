@@ -135,7 +135,7 @@ def _find(
     if path.suffix.lower() in SUFFIXES:
         mesh = MeshQuery(path, AssetName(FILE, path.stem))
         return find_by_mesh(mesh, indexes, arguments.count, target, AssetRenderer())
-    query = ImageQuery(path, tuple(arguments.region), keep_holes=not arguments.drawing)
+    query = ImageQuery(path, tuple(arguments.region), is_drawing=arguments.drawing)
     return find_by_image(query, None, indexes, arguments.count, target)
 
 

@@ -16,6 +16,7 @@ from ....core.model.shape_classes import ANY_CLASS, CLASS_NAMES
 from ....core.scene import exporting
 from ....core.scene.importing.mesh_import import imported_objects, temporary_data, world_triangles
 from ... import _compute
+from ...shapes._candidates import mean_copying
 from ...shapes._shapes import DETAILS, add_row, read_standing
 from ..command import Command, number_within, run_with_progress_line
 
@@ -155,7 +156,14 @@ def _run_generate(arguments: Namespace) -> int:
     exporting.check_export_path(arguments.output)
     task = _compute.run_function(shapes.generate_shapes, request)
 
-    return _write(run_with_progress_line(task), arguments.output)
+    made = run_with_progress_line(task)
+    for index, shape in enumerate(made):
+        if shape.nearest is not None:
+            nearest = shape.nearest
+            print_line(f"Shape {index + 1}: copying {nearest.copying:.2f}, nearest {nearest.name}")
+    if copying := mean_copying(made):
+        print_line(copying)
+    return _write([shape.mesh for shape in made], arguments.output)
 
 
 def _read(path: Path) -> MeshArrays:

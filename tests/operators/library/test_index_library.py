@@ -155,7 +155,7 @@ def test_another_model_renders_all_again(library, index_file, rendering_here, mo
     monkeypatch.setattr(embedding, "load_embedder", lambda part: other)
     index(library, index_file)
     assert len(rendering_here) == 4
-    assert read_index(index_file).embedding == "other 2"
+    assert read_index(index_file).embedding == "other 2, appearance 1"
 
 
 def test_other_assets_of_the_same_folder_are_not_mixed_with_the_old_ones(

@@ -113,3 +113,41 @@ def test_a_reconstruction_stays_where_its_parts_cannot_be_seen(
     assert result == {'FINISHED'}
     obj = bpy.context.active_object
     assert len(obj.data.polygons) > 100 and read_parts(obj.data)[1] == []
+
+
+class TestCommandLine:
+    @pytest.fixture
+    def reconstruct(self, addon, pictures, weights, heads, tmp_path):
+        """Runs ``maquette reconstruct`` with parts, and returns the objects that it wrote."""
+        from maquette.operators.cli import main
+
+        def run(*options):
+            out = tmp_path / "out.blend"
+            command = ["reconstruct", pictures / "front.png", "-o", out, "--resolution", 32]
+            command += ["--weights", weights, "--parts", "--heads", heads, *options]
+            assert main.run_command([str(word) for word in command]) == 0
+            with bpy.data.libraries.load(str(out)) as (inside, loaded):
+                loaded.objects = list(inside.objects)
+            return loaded.objects
+
+        return run
+
+    def test_the_file_holds_the_parts(self, reconstruct, capfd):
+        (obj,) = reconstruct()
+        numbers, names = read_parts(obj.data)
+        assert names == ["body"] and (numbers == 1).all()
+        assert [group.name for group in obj.vertex_groups] == ["body"]
+        assert obj.data.materials[-1].name.startswith("body")
+        assert "; bottle, body; the images show " in capfd.readouterr().out
+
+    def test_a_finished_object_has_them_too(self, reconstruct):
+        (obj,) = reconstruct("--preset", "block-out")
+        numbers, names = read_parts(obj.data)
+        assert names == ["body"] and len(numbers) == len(obj.data.polygons) < 2000
+
+    def test_only_a_mesh_has_parts(self, addon, capfd):
+        from maquette.operators.cli import main
+
+        command = ["reconstruct", "photo.png", "-o", "out.npz", "--as", "voxels", "--parts"]
+        assert main.run_command(command) == 2
+        assert "--parts and --assets need --as mesh" in capfd.readouterr().err

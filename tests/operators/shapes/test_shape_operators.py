@@ -81,6 +81,45 @@ def test_candidates_are_made_in_their_size_and_chosen(two_objects, weights):
     assert not bpy.ops.maquette.keep_shapes.poll()
 
 
+def test_candidates_know_their_nearest_training_shapes_and_have_thumbnails(two_objects, weights):
+    from maquette.operators.shapes._candidates import list_candidates, nearest_of, thumbnails_of
+
+    options = {"kind": 'SEAT', "count": 3, "weights": weights}
+    assert bpy.ops.maquette.generate_shape(**options) == {'FINISHED'}
+    candidates = list_candidates(bpy.context)
+    assert [obj["maquette_candidate"] for obj in candidates] == [1, 2, 3]
+    keys = set()
+    for obj in candidates:
+        name, copying = nearest_of(obj)
+        assert name in {"first", "second", "third"} and copying > 0
+        key, thumbnails = thumbnails_of(obj)
+        keys.add(key)
+        assert thumbnails.own.shape == thumbnails.nearest.shape == (128, 128, 4)
+    assert len(keys) == 3
+
+
+def test_a_candidate_is_chosen_by_its_button_and_once_more_not(two_objects, weights):
+    bpy.ops.maquette.generate_shape(kind='SEAT', count=2, weights=weights)
+    bpy.ops.object.select_all(action='DESELECT')
+    assert bpy.ops.maquette.choose_shape(name="Seat") == {'FINISHED'}
+    assert [obj.name for obj in bpy.context.selected_objects] == ["Seat"]
+    assert bpy.context.active_object.name == "Seat"
+    bpy.ops.maquette.choose_shape(name="Seat")
+    assert not bpy.context.selected_objects
+    with pytest.raises(RuntimeError, match="no object 'Sofa'"):
+        bpy.ops.maquette.choose_shape(name="Sofa")
+
+
+def test_the_command_line_tells_how_much_is_copied(addon, weights, tmp_path, capfd):
+    from maquette.operators.cli import main
+
+    command = ["shapes", "generate", "seat", "--count", "2", "-o", str(tmp_path / "seats.glb")]
+    assert main.run_command([*command, "--weights", weights]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[0].startswith("Shape 1: copying ") and " nearest " in lines[0]
+    assert any(line.startswith("copying ratio ") for line in lines)
+
+
 def test_without_weights_the_error_says_what_to_do(two_objects, tmp_path):
     with pytest.raises(RuntimeError, match=r"missing.*--task shapes"):
         bpy.ops.maquette.blend_shapes(weights=str(tmp_path / "none.safetensors"))

@@ -25,6 +25,7 @@ from ....library.search import Query
 from ....resources import MEANING_WEIGHTS
 from ...networks.image_trunk import SIDE
 from ..meaning_weights import HEADS, load_part
+from . import appearance
 from .semantics import embed_images, load_trunk, trunk_features, window_image
 
 Pixels = NDArray[np.float32]
@@ -33,7 +34,9 @@ _CLEAR = 128  # alpha, of 255, that an image must have somewhere to show an obje
 RETRIEVAL = "retrieval"  # part of the weights of meaning
 _SHORTEST = 1e-9  # vector that has a direction
 _DIGEST_LENGTH = 12  # hexadecimal digits
-_TRUNK_FEATURES = "features 1"  # name and version of the features without a head
+# Names and versions of the features without a head, and of what is added to all vectors.
+_TRUNK_FEATURES = "features 1"
+_APPEARANCE = "appearance 1"
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,12 @@ class Embedder:
     Attributes:
         info: Name, version and length of the vectors.
         embed: Returns unit vectors (B, D) of windows (B, 4, 128, 128), sRGB and mask in 0..1.
+        has_appearance: Whether they end with the appearance, see :func:`with_appearance`.
     """
 
     info: EmbeddingInfo
     embed: Callable[[Pixels], NDArray[np.float32]]
+    has_appearance: bool = False
 
 
 def load_embedder(part: str) -> Embedder:
@@ -81,6 +86,17 @@ def _load_cached(part: str, stamp: tuple[int, int]) -> Embedder:
     blank = np.zeros((1, 4, SIDE, SIDE), np.float32)
     dimensions = embed(blank).shape[1]
     return Embedder(EmbeddingInfo(version, dimensions), embed)
+
+
+def with_appearance(embedder: Embedder) -> Embedder:
+    """Return an embedder whose vectors also hold the appearance of the object."""
+
+    def embed(windows: Pixels) -> NDArray[np.float32]:
+        return appearance.add_appearance(embedder.embed(windows), windows)
+
+    version = f"{embedder.info.version}, {_APPEARANCE}"
+    info = EmbeddingInfo(version, embedder.info.dimensions + appearance.COUNT)
+    return Embedder(info, embed, has_appearance=True)
 
 
 def _projected_features() -> Callable[[Pixels], NDArray[np.float32]]:
@@ -154,14 +170,21 @@ def embed_renders(embedder: Embedder, images: NDArray[np.uint8]) -> NDArray[np.f
     return vectors
 
 
-def embed_cut_out(embedder: Embedder, image: Pixels) -> Query:
+def embed_cut_out(embedder: Embedder, image: Pixels, is_drawing: bool = False) -> Query:
     """Return the query for an image whose alpha (H, W, 4) is the object's mask.
+
+    Args:
+        embedder: What makes the vectors.
+        image: The image.
+        is_drawing: Whether its colors say nothing.
 
     Raises:
         ImageError: The mask is empty.
     """
     window = window_image(image)
     vectors = embedder.embed(_channels_first([window]))
+    if is_drawing and embedder.has_appearance:
+        vectors = appearance.without_appearance(vectors)
     return Query(vectors, embedder.info.version)
 
 

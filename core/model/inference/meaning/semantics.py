@@ -315,11 +315,17 @@ def _predict_draws(
 def _with_background(parts: Tensor, mask: Tensor) -> NDArray[np.float32]:
     """Return probabilities (h, w, 1 + G) of the background and the groups.
 
+    Those of the groups are means of 3 x 3 pixels of the object: the decoder makes 2 x 2 pixels of
+    each of its cells, which differ by more than the parts do.
+
     Args:
         parts: (G, h, w) probabilities of the groups within the object.
         mask: (2 h, 2 w) in 0..1.
     """
     # Pixels at the outline are both background and part.
     coverage = torch.nn.functional.avg_pool2d(mask[None], 2)
-    joined = torch.cat((1 - coverage, parts * coverage))
+    weighted = torch.nn.functional.avg_pool2d(parts * coverage, 3, 1, 1)
+    weights = torch.nn.functional.avg_pool2d(coverage, 3, 1, 1)
+    smooth = weighted / weights.clamp_min(1e-6)
+    joined = torch.cat((1 - coverage, smooth * coverage))
     return joined.permute(1, 2, 0).contiguous().numpy()

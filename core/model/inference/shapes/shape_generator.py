@@ -28,8 +28,24 @@ from .shape_space import ShapeCode
 
 _BASIS = "basis."  # of the codes, in the tensors of the part
 _NETWORK = "network."
+_TRAINING = "training.codes"
 _LARGEST_LOG_SIDE = 0.0  # of the longest side, which is 1
 _SMALLEST_LOG_SIDE = float(np.log(0.25))
+
+
+@dataclass(frozen=True)
+class TrainingCodes:
+    """The shapes that a generator was trained on, with which made ones are compared.
+
+    Attributes:
+        coefficients: (T, K) of their codes.
+        names: Of their objects, T.
+        typical: Mean distance of unseen shapes to the nearest of them, see ``nearest_shapes``.
+    """
+
+    coefficients: NDArray[np.float32]
+    names: tuple[str, ...]
+    typical: float
 
 
 @dataclass(frozen=True)
@@ -39,11 +55,13 @@ class ShapeGenerator:
     Attributes:
         network: "flow", an adversarial generator, or a mixture.
         mean: (N,) of codes. components: (K, N) by which coefficients become codes.
+        training: What it was trained on; None in weights of earlier versions.
     """
 
     network: nn.Module
     mean: NDArray[np.float32]
     components: NDArray[np.float32]
+    training: TrainingCodes | None = None
 
     def coefficients(self, label: int, count: int, seed: int) -> NDArray[np.float32]:
         """Return coefficients (count, K) of new codes.
@@ -122,13 +140,37 @@ def build_generator(
         network.load_state_dict(weights)
         mean = state[_BASIS + "mean"].numpy()
         components = state[_BASIS + "components"].numpy()
+        training = _stored_training(config, state, network)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(
             f"The weights {file} hold another generator than this version expects. "
             "Reinstall Maquette, or train it again"
         ) from error
 
-    return ShapeGenerator(network.eval().requires_grad_(False), mean, components)
+    return ShapeGenerator(network.eval().requires_grad_(False), mean, components, training)
+
+
+def _stored_training(
+    config: Mapping[str, Any], state: Mapping[str, Tensor], network: nn.Module
+) -> TrainingCodes | None:
+    """Return what a generator was trained on; None if the weights do not tell.
+
+    Raises:
+        KeyError, TypeError, ValueError: The weights contradict themselves.
+    """
+    if "training" not in config:
+        return None
+    names = tuple(map(str, config["training"]["names"]))
+    typical = float(config["training"]["typical"])
+    if _TRAINING in state:
+        coefficients = state[_TRAINING].numpy()
+    elif isinstance(network, FactorMixture):
+        coefficients = network.means.numpy()  # a kernel for each code
+    else:
+        raise KeyError(_TRAINING)
+    if len(names) != len(coefficients) or not typical > 0:
+        raise ValueError("the training shapes do not fit their names")
+    return TrainingCodes(coefficients, names, typical)
 
 
 def new_network(kind: str, sizes: GeneratorSizes, shape: tuple[int, int] = (1, 0)) -> nn.Module:
@@ -172,4 +214,13 @@ def generator_part(
     state[_BASIS + "mean"] = torch.from_numpy(generator.mean)
     state[_BASIS + "components"] = torch.from_numpy(generator.components)
 
-    return {"kind": kind, "sizes": sizes, "shape": shape}, state
+    config: dict[str, Any] = {"kind": kind, "sizes": sizes, "shape": shape}
+    training = generator.training
+    if training is not None:
+        config["training"] = {"names": list(training.names), "typical": training.typical}
+        is_kernels = isinstance(generator.network, FactorMixture) and np.array_equal(
+            generator.network.means.numpy(), training.coefficients
+        )
+        if not is_kernels:
+            state[_TRAINING] = torch.from_numpy(training.coefficients)
+    return config, state

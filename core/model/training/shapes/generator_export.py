@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +10,33 @@ import numpy as np
 from ....errors import DatasetError
 from ....jobs.task import Task
 from ...inference.meaning_weights import GENERATOR, save_part
-from ...inference.shapes.shape_generator import ShapeGenerator, generator_part, new_network
-from ...networks.shape_generators import FactorMixture, GeneratorSizes
+from ...inference.shapes.nearest_shapes import typical_distance
+from ...inference.shapes.shape_generator import (
+    ShapeGenerator,
+    TrainingCodes,
+    generator_part,
+    new_network,
+)
+from ...inference.shapes.shape_space import measure_space
+from ...networks.shape_generators import BOX_NUMBERS, FactorMixture, GeneratorSizes
 from ..checkpoints import blame_checkpoint, read_checkpoint
 from ..dense.config_file import updated
 from ..loop import lock_run
-from .generators import CHECKPOINT, CODES, GeneratorRunConfig, prepare_codes
-from .latents import CodeBasis, CodeSet, code_basis, load_codes
+from .export import load_average
+from .generators import (
+    CHECKPOINT,
+    CODES,
+    GeneratorRunConfig,
+    prepare_codes,
+    reference_shapes,
+    training_shapes,
+)
+from .latents import CodeBasis, CodeSet, code_basis, code_names, encode_shapes, load_codes
 from .statistics import fit_gaussians, fit_kernels, fit_mixture
 from .store import ShapeStore
 
 FITTED = ("gaussian", "mixture", "kernels")
+_MEASURED = 60  # unseen shapes whose nearest training shapes are found
 
 
 def load_run(run: Path) -> tuple[str, GeneratorSizes, ShapeGenerator]:
@@ -97,16 +113,19 @@ def fit_run(
         codes = yield from prepare_codes(run, shape_space, store)
     sizes = GeneratorSizes()
     generator = fit_generator(kind, codes, sizes.numbers)
+    generator = yield from _with_training(generator, codes, shape_space, store)
     config, state = generator_part("mixture", asdict(sizes), generator)
     save_part(weights, GENERATOR, config, state)
     return weights
 
 
-def export_generator(run: Path, weights: Path) -> None:
+def export_generator(run: Path, shape_space: Path, store: ShapeStore, weights: Path) -> Task[None]:
     """Write the generator of a run as the part "generator" of a file.
 
     Args:
         run: folder of the run.
+        shape_space: checkpoint of the shape space.
+        store: of the shapes.
         weights: the file, whose other parts are kept.
 
     Raises:
@@ -114,6 +133,7 @@ def export_generator(run: Path, weights: Path) -> None:
         OutputError: the file cannot be written.
     """
     kind, sizes, generator = load_run(run)
+    generator = yield from _with_training(generator, run_codes(run), shape_space, store)
     config, state = generator_part(kind, asdict(sizes), generator)
     save_part(weights, GENERATOR, config, state)
 
@@ -128,6 +148,41 @@ def run_codes(run: Path) -> CodeSet:
     if codes is None:
         raise DatasetError(f"{run} is no run of a generator: it has no {CODES}")
     return codes
+
+
+def _with_training(
+    generator: ShapeGenerator, codes: CodeSet, shape_space: Path, store: ShapeStore
+) -> Task[ShapeGenerator]:
+    """Return a generator that knows its training shapes; as it is if the store has no others.
+
+    Args:
+        generator: in the basis of ``codes``.
+        codes: of the training shapes and their mirror images.
+        shape_space: checkpoint of the shape space.
+        store: of the shapes.
+
+    Raises:
+        DatasetError: the codes are of other shapes than those of the store.
+    """
+    reference = reference_shapes(store, _MEASURED)
+    if not reference:
+        return generator
+    names = code_names(training_shapes(store))
+    if len(names) != len(codes.codes):
+        raise DatasetError(
+            "The codes of the run are of other shapes than those of the store. Choose another "
+            "folder for the run; they are made again"
+        )
+    basis = code_basis(codes.codes, len(generator.components))
+    known = TrainingCodes(basis.reduce(codes.codes), tuple(names), 1.0)
+
+    # How far unseen shapes are from these tells which distance is that of a copy.
+    network = load_average(shape_space)
+    unseen = yield from encode_shapes(network, store, reference, mirror=False)
+    space = measure_space(network, unseen.codes[:, :-BOX_NUMBERS])
+    measuring = typical_distance(space, replace(generator, training=known), list(unseen.codes))
+    typical = yield from measuring
+    return replace(generator, training=replace(known, typical=typical))
 
 
 def _with_basis(network: object, basis: CodeBasis) -> ShapeGenerator:

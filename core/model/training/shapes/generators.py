@@ -23,6 +23,7 @@ from ..config_file import check_run_config
 from ..dense.log import DenseLog
 from ..ema import update_ema
 from ..loop import GradientGuard, RunPlan, StopFile, lock_run, steps_until_stopped
+from ..objects import evenly_spaced
 from .export import load_average
 from .generator_losses import (
     AdversarialConfig,
@@ -33,7 +34,7 @@ from .generator_losses import (
     wasserstein_critic_loss,
 )
 from .latents import CodeSet, code_basis, encode_shapes, load_codes, save_codes
-from .store import ShapeStore
+from .store import ShapeStore, StoredShape
 
 CHECKPOINT = "checkpoint.pt"
 CODES = "codes.npz"
@@ -291,10 +292,20 @@ def prepare_codes(run: Path, checkpoint: Path, store: ShapeStore) -> Task[CodeSe
     codes = load_codes(run / CODES)
     if codes is None:
         network = load_average(checkpoint)
-        shapes = [shape for shape in store.of_split("train") if has_class(shape.family)]
-        codes = yield from encode_shapes(network, store, shapes)
+        codes = yield from encode_shapes(network, store, training_shapes(store))
         save_codes(run / CODES, codes)
     return codes
+
+
+def training_shapes(store: ShapeStore) -> list[StoredShape]:
+    """Return the shapes that generators are trained on: those of known classes."""
+    return [shape for shape in store.of_split("train") if has_class(shape.family)]
+
+
+def reference_shapes(store: ShapeStore, limit: int) -> list[StoredShape]:
+    """Return shapes of known classes that were not trained on."""
+    shapes = [*store.of_split("test"), *store.of_split("validation")]
+    return evenly_spaced([shape for shape in shapes if has_class(shape.family)], limit)
 
 
 def reduced_codes(codes: CodeSet, numbers: int) -> CodeSet:

@@ -94,6 +94,15 @@ def encode_shapes(
     return CodeSet(np.concatenate(codes), np.array(labels, np.int64))
 
 
+def code_names(shapes: Sequence[StoredShape]) -> list[str]:
+    """Return the names of the shapes of the codes of :func:`encode_shapes` with mirror images."""
+    names = []
+    for start in range(0, len(shapes), _BATCH):
+        part = [shape.name for shape in shapes[start : start + _BATCH]]
+        names += [*part, *part]
+    return names
+
+
 def load_codes(path: Path) -> CodeSet | None:
     """Return codes that :func:`save_codes` wrote; None if there are none."""
     if not path.is_file():

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....arrays import MeshArrays
-from ....cameras import look_at, perspective_camera
 from ....errors import MeshError
-from ....geometry.rasterization import render_surface
+from ....geometry.shaded_picture import shaded_picture
 from ....geometry.shape_cube.box import ShapeBox
 from ....imaging.contact_sheet import Row, write_contact_sheet
 from ....jobs.task import Progress, Task, run_to_end
@@ -37,9 +36,6 @@ from .generator_scores import ShapeSet, shape_set
 from .store import ShapeStore, StoredShape
 
 _PIXELS = 128
-_EYE = np.array((1.3, -2.2, 1.25))
-_FIELD_OF_VIEW = 0.5  # radians
-_LIGHT = np.array((0.35, -0.75, 0.56))
 _BETWEEN = (0.17, 0.33, 0.5, 0.67, 0.83)
 _STRENGTHS = (0.15, 0.3, 0.5)
 _MADE = 5  # shapes of a class
@@ -114,23 +110,9 @@ def draw_generator(
 
 def picture(mesh: MeshArrays | None) -> Picture:
     """Return a shaded picture (H, W, 4) of a mesh from the front right; empty without a mesh."""
-    image = np.zeros((_PIXELS, _PIXELS, 4), np.float32)
     if mesh is None:
-        return image
-
-    # Centered, the longest side 1.
-    low = mesh.vertices.min(0)
-    high = mesh.vertices.max(0)
-    vertices = (mesh.vertices - (low + high) / 2) / float((high - low).max())
-
-    # Shaded by one light and a constant part.
-    camera = perspective_camera(look_at(_EYE, np.zeros(3)), _FIELD_OF_VIEW, _PIXELS)
-    depth, normals = render_surface(vertices, mesh.to_triangles(), camera)
-    shade = 0.35 + 0.6 * (normals @ _LIGHT).clip(0, 1)
-    image[..., :3] = shade[..., None] * np.array((0.75, 0.8, 0.9))
-    image[..., 3] = depth > 0
-
-    return image
+        return np.zeros((_PIXELS, _PIXELS, 4), np.float32)
+    return shaded_picture(mesh, _PIXELS)
 
 
 def _between(space: ShapeSpace, store: ShapeStore, first: StoredShape, second: StoredShape) -> Row:

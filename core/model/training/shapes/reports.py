@@ -10,15 +10,16 @@ import numpy as np
 
 from ....jobs.task import Progress, Task, subtask
 from ...inference.shapes.shape_generator import ShapeGenerator
-from ...shape_classes import class_index, has_class
+from ...shape_classes import class_index
 from ..objects import evenly_spaced
 from .completion_scores import score_completion
 from .export import load_run_space
 from .generator_export import FITTED, fit_generator, load_run, run_codes
 from .generator_scores import GeneratorScores, score_generator, stored_set
+from .generators import reference_shapes, training_shapes
 from .pictures import draw_generator, draw_shape_space
 from .rivals import fit_rivals
-from .store import ShapeStore, StoredShape
+from .store import ShapeStore
 from .trainer import CHECKPOINT
 from .validation import rival_scores, validate_shapes
 
@@ -105,11 +106,10 @@ def generator_report(config: GeneratorReportConfig) -> Task[str]:
         _, _, first = load_run(config.runs[0])
         yield from subtask(draw_generator(config.drawing, space, first, shapes), 0.05, 0.1)
 
-    # Made shapes are of the classes of the reference shapes.
-    reference = _reference_shapes(shapes, config.limit)
+    reference = reference_shapes(shapes, config.limit)
     labels = [class_index(shape.family) for shape in reference]
     yield Progress(0.1, "Measuring the training shapes")
-    training = [shape for shape in shapes.of_split("train") if has_class(shape.family)]
+    training = training_shapes(shapes)
     sets = (stored_set(shapes, reference), stored_set(shapes, training))
 
     generators = _generators(config.runs)
@@ -145,9 +145,3 @@ def _generators(runs: Sequence[Path]) -> dict[str, ShapeGenerator]:
     for kind in FITTED:
         generators[kind] = fit_generator(kind, codes, numbers)
     return generators
-
-
-def _reference_shapes(store: ShapeStore, limit: int) -> list[StoredShape]:
-    """Return shapes of known classes that were not trained on."""
-    shapes = [*store.of_split("test"), *store.of_split("validation")]
-    return evenly_spaced([shape for shape in shapes if has_class(shape.family)], limit)

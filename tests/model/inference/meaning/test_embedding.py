@@ -3,8 +3,13 @@ import pytest
 from maquette.core.errors import ImageError
 from maquette.core.jobs.task import run_to_end
 from maquette.core.library.records import EmbeddingInfo
-from maquette.core.model.inference.meaning import embedding
-from maquette.core.model.inference.meaning.embedding import Embedder, embed_renders, load_embedder
+from maquette.core.model.inference.meaning import appearance, embedding, semantics
+from maquette.core.model.inference.meaning.embedding import (
+    Embedder,
+    embed_renders,
+    load_embedder,
+    with_appearance,
+)
 from maquette.core.model.jobs import embedding as embedding_job
 from maquette.core.model.jobs.embedding import ImageQuery, crop_region
 
@@ -51,8 +56,8 @@ def test_views_are_embedded_in_parts(masks, monkeypatch):
     monkeypatch.setattr(embedding_job, "_BATCH", 2)
     images = np.stack([(disk(radius=radius) * 255).astype(np.uint8) for radius in range(8, 13)])
     vectors = run_to_end(embedding_job.embed_views(images))
-    np.testing.assert_array_equal(vectors, embed_renders(masks, images))
-    assert run_to_end(embedding_job.embed_views(images[:0])).shape == (0, 64)
+    np.testing.assert_array_equal(vectors, embed_renders(with_appearance(masks), images))
+    assert run_to_end(embedding_job.embed_views(images[:0])).shape == (0, 64 + appearance.COUNT)
 
 
 def test_an_image_is_cut_out_of_its_region(masks, monkeypatch):
@@ -61,7 +66,7 @@ def test_an_image_is_cut_out_of_its_region(masks, monkeypatch):
     scene = np.concatenate((disk(radius=8, alpha=False), disk(alpha=False)), axis=1)
     region = (0.5, 0.0, 1.0, 1.0)
     query = run_to_end(embedding_job.embed_image(ImageQuery(scene, region)))
-    assert query.embedding == "masks 1" and not query.is_mesh
+    assert query.embedding == "masks 1, appearance 1" and not query.is_mesh
     np.testing.assert_allclose(query.vectors, alone.vectors, atol=0.1)
 
 
@@ -69,11 +74,28 @@ def test_the_outline_of_a_drawing_is_filled(masks, monkeypatch):
     monkeypatch.setattr(embedding, "load_embedder", lambda part: masks)
     outline = disk(160, 60, alpha=False)
     outline[..., :3] = 1 - (1 - outline[..., :3]) + (1 - disk(160, 54, alpha=False)[..., :3])
-    query = ImageQuery(outline, keep_holes=False)
+    query = ImageQuery(outline, is_drawing=True)
     filled = run_to_end(embedding_job.embed_image(query)).vectors
+    assert (filled[:, 64:] == 0).all()
     np.testing.assert_allclose(
-        filled, embed_renders(masks, (disk() * 255).astype(np.uint8)[None]), atol=0.15
+        filled[:, :64] / np.sqrt(appearance.TOTAL),
+        embed_renders(masks, (disk() * 255).astype(np.uint8)[None]),
+        atol=0.15,
     )
+
+
+def test_objects_of_one_shape_are_told_apart_by_their_colors_but_not_in_drawings(masks):
+    embedder = with_appearance(masks)
+    images = np.stack([disk(), disk(), disk()])
+    images[0, ..., :3] *= (1.9, 0.2, 0.2)
+    images[1, ..., :3] *= (1.8, 0.1, 0.3)
+    images[2, ..., :3] *= (0.2, 0.2, 1.9)
+    vectors = embed_renders(embedder, (images * 255).astype(np.uint8))
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.1
+    drawing = embedding.embed_cut_out(embedder, images[0], is_drawing=True).vectors[0]
+    assert drawing @ vectors[1] == pytest.approx(drawing @ vectors[2], rel=1e-4)
+    shape = masks.embed(embedding._channels_first([semantics.window_image(images[0])]))[0]
+    assert drawing @ vectors[0] == pytest.approx(shape @ shape, rel=1e-3)
 
 
 def test_an_empty_region_is_an_error():

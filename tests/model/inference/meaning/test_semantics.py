@@ -82,3 +82,14 @@ def test_missing_heads_and_heads_of_another_trunk_are_told(image, heads, weights
 
 def test_heads_are_loaded_once(heads, weights):
     assert semantics.load_heads(heads, weights)[1] is semantics.load_heads(heads, weights)[1]
+
+
+def test_parts_do_not_alternate_from_pixel_to_pixel():
+    first = torch.full((64, 64), 0.7)
+    first[::2, ::2] = 0.4
+    mask = torch.zeros(128, 128)
+    mask[32:96, 32:96] = 1.0
+    parts = semantics._with_background(torch.stack((first, 1 - first)), mask)
+    inside = parts[16:48, 16:48]
+    assert (inside[..., 1] > 0.5).all() and np.allclose(parts.sum(2), 1, atol=1e-5)
+    assert (parts[:16, :, 0] == 1).all()

@@ -1,4 +1,4 @@
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -10,8 +10,11 @@ from maquette.core.geometry.topology import check_topology
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model.inference.meaning_weights import save_part
 from maquette.core.model.inference.shapes import shape_completion, shape_space
+from maquette.core.model.inference.shapes.nearest_shapes import find_nearest, typical_distance
 from maquette.core.model.inference.shapes.shape_generator import (
     ShapeGenerator,
+    TrainingCodes,
+    code_of_numbers,
     generator_part,
     load_generator,
     new_network,
@@ -39,9 +42,16 @@ def write_weights(path):
     sizes = GeneratorSizes(numbers=6, width=8, blocks=1)
     flow = new_network("flow", sizes)
     components = np.random.default_rng(1).normal(size=(6, 131)).astype(np.float32)
-    generator = ShapeGenerator(flow, np.zeros(131, np.float32), 0.1 * components)
+    generator = ShapeGenerator(flow, np.zeros(131, np.float32), 0.1 * components, known_codes())
     save_part(path, "generator", *generator_part("flow", asdict(sizes), generator))
     return path
+
+
+def known_codes():
+    """Codes of three training shapes, the first of which are quite like each other."""
+    coefficients = np.random.default_rng(2).normal(size=(3, 6)).astype(np.float32)
+    coefficients[1] = 1.1 * coefficients[0]
+    return TrainingCodes(coefficients, ("first", "second", "third"), 0.02)
 
 
 def cube(size=1.0, colors=None):
@@ -186,8 +196,53 @@ def test_generated_shapes_follow_from_class_and_seed(weights):
     assert np.abs(codes[0].latent - codes[1].latent).max() > 0
     assert max(codes[0].box.size) == 1
     request = shapes.GenerationRequest(3, 2, 7, 1, weights)
-    meshes = run_to_end(shapes.generate_shapes(request))
-    assert all(check_topology(mesh).is_watertight for mesh in meshes)
+    made = run_to_end(shapes.generate_shapes(request))
+    assert all(check_topology(shape.mesh).is_watertight for shape in made)
+    for shape in made:
+        assert shape.thumbnail.shape == (128, 128, 4) and shape.thumbnail[64, 64, 3] == 255
+        assert shape.nearest.name in known_codes().names and shape.nearest.copying > 0
+        assert shape.nearest.thumbnail[64, 64, 3] == 255
+
+
+def numbers_of(generator, row):
+    return generator.training.coefficients[row] @ generator.components + generator.mean
+
+
+def test_a_training_shape_is_its_own_nearest_and_a_complete_copy(weights):
+    space = shape_space.load_shape_space(weights)
+    generator = load_generator(weights)
+    for row, name in enumerate(known_codes().names):
+        found = find_nearest(space, generator, code_of_numbers(numbers_of(generator, row)))
+        assert found.name == name and found.distance < 1e-3
+
+
+def test_the_typical_distance_is_the_mean_of_those_of_unseen_shapes(weights):
+    space = shape_space.load_shape_space(weights)
+    generator = load_generator(weights)
+    unseen = [1.3 * numbers_of(generator, row) for row in (0, 2)]
+    distances = [
+        find_nearest(space, generator, code_of_numbers(numbers)).distance for numbers in unseen
+    ]
+    assert min(distances) > 0
+    typical = run_to_end(typical_distance(space, generator, unseen))
+    assert typical == pytest.approx(np.mean(distances))
+
+
+def test_weights_without_training_shapes_make_shapes_all_the_same(weights, tmp_path):
+    generator = load_generator(weights)
+    older = tmp_path / "older.safetensors"
+    older.write_bytes(weights.read_bytes())
+    sizes = asdict(GeneratorSizes(numbers=6, width=8, blocks=1))
+    part = generator_part("flow", sizes, replace(generator, training=None))
+    save_part(older, "generator", *part)
+    (made,) = run_to_end(shapes.generate_shapes(shapes.GenerationRequest(3, 1, 7, 1, older)))
+    assert made.nearest is None
+    with pytest.raises(WeightsError, match="Export it again"):
+        find_nearest(
+            shape_space.load_shape_space(older),
+            load_generator(older),
+            code_of_numbers(numbers_of(generator, 0)),
+        )
 
 
 def test_weights_of_another_shape_space_are_told(tmp_path):
