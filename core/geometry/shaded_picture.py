@@ -10,7 +10,7 @@ from ..cameras import look_at, perspective_camera
 from .rasterization import render_surface
 
 _EYE = np.array((1.3, -2.2, 1.25))
-_FIELD_OF_VIEW = 0.5  # radians
+_FIELD_OF_VIEW = 0.62  # radians: the corners of a cube are just within
 _LIGHT = np.array((0.35, -0.75, 0.56))
 _COLOR = np.array((0.75, 0.8, 0.9))
 _AMBIENT = 0.35

@@ -46,7 +46,7 @@ class MAQUETTE_OT_generate_shape(ShapeOperator, bpy.types.Operator):
     )
     count: IntProperty(
         name="Candidates",
-        description="Number of shapes, each takes about half a second",
+        description="Number of shapes, each takes about a second",
         default=6,
         min=1,
         max=64,

@@ -52,7 +52,7 @@ def story() -> Iterator[float]:
 
     # As the menu does
     with bpy.context.temp_override(area=area, region=area.regions[-1]):
-        bpy.ops.maquette.generate_shape('INVOKE_DEFAULT', kind='SEAT', count=6, seed=3)
+        bpy.ops.maquette.generate_shape('INVOKE_DEFAULT', kind='SEAT', count=3, seed=3)
     yield from watch(10, running)
     screenshot("s2-imagining")
     yield from watch(300, lambda: not running())

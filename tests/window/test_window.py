@@ -557,6 +557,6 @@ def test_imagined_shapes_are_chosen_by_their_thumbnails(blender, addon, tmp_path
     finally:
         if not is_bundled:
             installed.unlink()
-    assert result["made"] == result["after_undo"] == 6
+    assert result["made"] == result["after_undo"] == 3
     assert len(result["chosen"]) == 1 and result["left"] == result["chosen"]
     assert min(result["copying"]) > 0

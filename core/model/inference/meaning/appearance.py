@@ -7,6 +7,8 @@ Bhattacharyya coefficient) and the gray picture in 8 x 8 cells.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,8 +35,9 @@ def add_appearance(vectors: Floats, windows: Floats) -> Floats:
     """
     colors = np.sqrt(COLOR_WEIGHT) * color_histograms(windows)
     pictures = np.sqrt(PICTURE_WEIGHT) * gray_pictures(windows)
-    joined = np.concatenate((vectors, colors, pictures), axis=1) / np.sqrt(TOTAL)
-    return joined.astype(np.float32)
+    joined = np.concatenate((vectors, colors, pictures), axis=1)
+    unit: Floats = (joined / np.sqrt(TOTAL)).astype(np.float32)
+    return unit
 
 
 def without_appearance(vectors: Floats) -> Floats:
@@ -68,7 +71,7 @@ def gray_pictures(windows: Floats) -> Floats:
     return _normalized(flat - flat.mean(axis=1, keepdims=True))
 
 
-def _normalized(vectors: NDArray[np.floating]) -> Floats:
+def _normalized(vectors: NDArray[np.floating[Any]]) -> Floats:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: Floats = (vectors / np.maximum(lengths, _SHORTEST)).astype(np.float32)
     return unit

@@ -100,7 +100,8 @@ def _surface(space: ShapeSpace, code: ShapeCode) -> NDArray[np.float32]:
     rng = np.random.default_rng(0)
     points, _ = surface_points(space.decode(code.latent), _POINTS, rng)
     size = code.box.size / code.box.size.max()
-    return (points * size).astype(np.float32)
+    stretched: NDArray[np.float32] = (points * size).astype(np.float32)
+    return stretched
 
 
 def _chamfer(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:

@@ -34,6 +34,10 @@ _SMOOTHING = 4  # rounds, see ``taubin_smooth``
 # Components below these shares of the largest volume and the longest side are dropped.
 _SMALL_VOLUME = 0.01
 _SMALL_LENGTH = 0.1
+# Added to decoded distances, in truncations: thin parts are decoded too thin, and break. Of 40
+# unseen shapes 0.62 are of one component instead of 0.50, and 0.90 of the volume is inside instead
+# of 0.81; the IoU is 0.727 instead of 0.732.
+_RAISED = 0.1
 _PARALLEL = 1e-4  # sine of an angle between latents below which they are blended linearly
 _STATISTICS = "statistics."  # of the latents of training shapes, in the tensors of the part
 
@@ -223,7 +227,8 @@ def mesh_of_code(space: ShapeSpace, code: ShapeCode, detail: int = 1) -> MeshArr
     Raises:
         MeshError: it has no surface.
     """
-    return mesh_of_field(space.decode(code.latent), code.box, detail)
+    field = space.decode(code.latent) + np.float32(_RAISED)
+    return mesh_of_field(field, code.box, detail)
 
 
 def mesh_of_field(field: Field, box: ShapeBox, detail: int = 1) -> MeshArrays:

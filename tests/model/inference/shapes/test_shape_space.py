@@ -1,4 +1,5 @@
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -72,6 +73,18 @@ def test_the_field_of_a_mesh_comes_back_as_a_closed_mesh_in_its_box():
     low, high = mesh.vertices.min(0), mesh.vertices.max(0)
     np.testing.assert_allclose(high - low, box.size, rtol=0.05)
     np.testing.assert_allclose((low + high) / 2, box.center, atol=0.02)
+
+
+def test_a_part_that_is_decoded_a_little_too_thin_does_not_break():
+    field = np.full((64, 64, 64), -1, np.float32)
+    field[20:44, 20:44, 16:26] = 1
+    field[20:44, 20:44, 38:48] = 1
+    field[30:34, 30:34, 26:38] = -0.05
+    space = SimpleNamespace(decode=lambda latent: field)
+    code = shape_space.ShapeCode(np.zeros(1), ShapeBox(np.zeros(3), np.ones(3)))
+    assert check_topology(shape_space.mesh_of_field(field, code.box)).pieces == 2
+    mesh = shape_space.mesh_of_code(space, code)
+    assert check_topology(mesh).pieces == 1 and check_topology(mesh).is_watertight
 
 
 def test_an_empty_field_is_an_error():
