@@ -73,9 +73,13 @@ def spread_colors(
 def _splat(cells: Floats, colors: Floats, weights: Floats, size: int) -> NDArray[np.float64]:
     """Return sums of weighted colors and of weights in each cell: (S, S, S, C + 1)."""
     index = np.minimum(cells.astype(np.int64), size - 1)
-    flat = (index[:, 0] * size + index[:, 1]) * size + index[:, 2]
+    x, y, z = index.T
+    flat = (x * size + y) * size + z
+
+    # Weighted colors, and the weights behind them.
+    weighted = colors * weights[:, None]
     channels = []
-    for channel in (*(colors * weights[:, None]).T, weights):
+    for channel in (*weighted.T, weights):
         channels.append(np.bincount(flat, channel, size**3))
     sums: NDArray[np.float64] = np.stack(channels, axis=-1, dtype=np.float64)
     return sums.reshape(size, size, size, -1)
@@ -125,6 +129,8 @@ def _sample_trilinear(values: NDArray[np.float64], cells: Floats) -> NDArray[np.
     for corner in np.ndindex(2, 2, 2):
         index = np.minimum(base + corner, last)
         factors = np.where(corner, share, 1 - share)
-        result += factors.prod(1)[:, None] * values[index[:, 0], index[:, 1], index[:, 2]]
+        weight = factors.prod(1)[:, None]
+        corner_values = values[tuple(index.T)]
+        result += weight * corner_values
 
     return result

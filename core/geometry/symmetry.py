@@ -233,7 +233,8 @@ def _start_normals(surface: _SampledSurface, upright: bool) -> list[NDArray[np.f
     _, eigenvectors = np.linalg.eigh(np.cov(surface.points.T))
     if not upright:
         return [*normals, *eigenvectors.T]
-    return [*normals, *(axis for axis in eigenvectors.T if abs(axis[2]) < _MAX_NORMAL_HEIGHT)]
+    level = [axis for axis in eigenvectors.T if abs(axis[2]) < _MAX_NORMAL_HEIGHT]
+    return [*normals, *level]
 
 
 @dataclass(frozen=True)
@@ -348,13 +349,16 @@ class _SampledSurface:
         self, plane: SymmetryPlane, mirrored_count: int, count: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return mirrored samples (P, 3), and the indices (P,) of their nearest samples."""
-        mirrored = plane.mirror_points(self.points[:mirrored_count]).astype(np.float32)
+        samples = self.points[:mirrored_count]
+        mirrored = plane.mirror_points(samples).astype(np.float32)
         others = self.points[-count:]
 
         # The nearest one has the largest q p - p p / 2, here by one product of matrices.
         ones = np.ones((len(mirrored), 1), np.float32)
-        extended = np.column_stack((others, -(others**2).sum(1) / 2))
+        half_squares = (others**2).sum(1) / 2
+        extended = np.column_stack((others, -half_squares))
         products = np.concatenate((mirrored, ones), axis=1) @ extended.T
-        nearest: NDArray[np.int64] = products.argmax(axis=1) + (len(self.points) - len(others))
+        first = len(self.points) - len(others)
+        nearest: NDArray[np.int64] = products.argmax(axis=1) + first
 
         return mirrored, nearest

@@ -282,8 +282,12 @@ def _joined_corners(
 def _patch_has_border(mesh: MeshArrays, half_edges: HalfEdges) -> NDArray[np.bool_]:
     """Return for each face (F,) whether its patch, within edges of two faces, has an open edge."""
     first, second = _edge_pairs(half_edges)
-    patch = connected_components(np.stack((first // 3, second // 3), axis=1), len(mesh.faces))
-    is_open = (half_edges.face_counts() == 1)[half_edges.edge].reshape(-1, 3).any(axis=1)
+    neighbors = np.stack((first // 3, second // 3), axis=1)
+    patch = connected_components(neighbors, len(mesh.faces))
+
+    # Faces with an edge that no other face has.
+    is_open_edge = half_edges.face_counts() == 1
+    is_open = is_open_edge[half_edges.edge].reshape(-1, 3).any(axis=1)
     open_count = np.bincount(patch, is_open)
     has_border: NDArray[np.bool_] = open_count[patch] > 0
     return has_border

@@ -254,6 +254,9 @@ def _center_of_mass(mesh: MeshArrays) -> NDArray[np.float64]:
     total = volumes.sum()
     if total <= 0:
         return np.asarray(middle)
-    center = (corners.sum(1) / 4 * volumes[:, None]).sum(0) / total
+
+    # Of tetrahedra about the middle, each weighted by its volume.
+    centers = corners.sum(1) / 4
+    center = (centers * volumes[:, None]).sum(0) / total
 
     return np.asarray(middle + center)

@@ -87,12 +87,15 @@ def shifted_volume(volume: NDArray[np.float32], shift: NDArray[np.float64]) -> N
     # Between two depths.
     step = DEPTHS[1] - DEPTHS[0]
     last = len(DEPTHS) - 1
-    position = np.arange(len(DEPTHS))[:, None] + shift[2].reshape(-1) / step
+    depth_shift = shift[2].reshape(-1) / step
+    position = np.arange(len(DEPTHS))[:, None] + depth_shift
     position = position.clip(0, last)
     lower = np.minimum(position.astype(int), last - 1)
     share = position - lower
     pixel = np.arange(size * size)
-    values = moved[lower, pixel] * (1 - share) + moved[lower + 1, pixel] * share
+    near_values = moved[lower, pixel]
+    far_values = moved[lower + 1, pixel]
+    values = near_values * (1 - share) + far_values * share
     result: NDArray[np.float32] = values.reshape(volume.shape).astype(np.float32)
 
     return result
@@ -111,9 +114,13 @@ def _gaps(
     steps = np.arange(0, _MAX_GAP + _GAP_STEP, _GAP_STEP)
     walk = points + steps[:, None, None] * inward
     continued = _continue_outside(solidity)[..., None]
-    values = sample_bilinear(continued, walk.reshape(-1, 2)).reshape(len(steps), len(points))
+    samples = sample_bilinear(continued, walk.reshape(-1, 2))
+    values = samples.reshape(len(steps), len(points))
+
+    # The first step that is solid.
     is_solid = values >= _SOLID_LOGIT
-    return steps[is_solid.argmax(0)], is_solid.any(0)
+    gaps = steps[is_solid.argmax(0)]
+    return gaps, is_solid.any(0)
 
 
 def _continue_outside(solidity: Floats) -> NDArray[np.float64]:
