@@ -23,6 +23,7 @@ from maquette.core.dataset.index import split_locations
 from maquette.core.errors import DatasetError, ImageError, MeshError
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model.evaluation.procedural import (
+    ACCEPTED,
     PICTURE,
     SHAPE,
     answer_question,
@@ -110,16 +111,19 @@ def print_groups(rows, families):
             continue
         print(f"\n{group}\n{format_scores(members)}")
         for question in (SHAPE, PICTURE):
-            fitted = [row for row in members if (row.question, row.method) == (question, "fitted")]
-            accepted = [row.method for row in members if row.question == question]
-            count = accepted.count("fitted, accepted")
-            wrong = []
-            for row in members:
-                if (row.question, row.method) == (question, "fitted, accepted"):
-                    if row.family != families[row.name]:
-                        wrong.append(f"{families[row.name]} as {row.family}")
-            share = count / max(len(fitted), 1)
-            print(f"{question}: {count} of {len(fitted)} accepted ({share:.0%}), wrong: {wrong}")
+            asked = [row for row in members if row.question == question]
+            fitted = [row for row in asked if row.method == "fitted"]
+            accepted = [row for row in asked if row.method == ACCEPTED]
+            wrong = [
+                f"{families[row.name]} as {row.family}"
+                for row in accepted
+                if row.family != families[row.name]
+            ]
+            share = len(accepted) / max(len(fitted), 1)
+            print(
+                f"{question}: {len(accepted)} of {len(fitted)} accepted ({share:.0%}), of another "
+                f"family than the name says: {wrong}"
+            )
 
 
 def print_kinds(rows):
