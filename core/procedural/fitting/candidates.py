@@ -132,6 +132,12 @@ def target_features(target: FittingTarget) -> NDArray[np.float32]:
     return np.concatenate(features)
 
 
+def feature_similarity(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Return the soft IoU of two vectors of features (F,), 0..1 (Tanimoto 1958)."""
+    product = float(first @ second)
+    return product / float(first @ first + second @ second - product)
+
+
 def join_parts(made: ProceduralObject) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     """Return the vertices (V, 3) and the triangles (F, 3) of all parts of an object."""
     vertices = []

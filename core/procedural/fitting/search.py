@@ -19,9 +19,9 @@ kind of legs to another, and once more after the last one. Evolution changes eve
 evolution finds what no derivative shows.
 
 Two thin legs that are beside each other have no pixel in common, and so the score alone tells
-nothing of how near they are. What guides the search is therefore half the score, and half the
-similarity of masks and occupancy that are averaged over cells of several sizes. Whether the result
-is offered is decided by the score.
+nothing of how near they are. Until the best start is known, what guides the search is therefore
+half the score, and half the similarity of masks and occupancy that are averaged over cells of
+several sizes. From then on it is the score alone, by which the result is offered, too.
 
 The number of objects that are made is limited, and no clock is looked at: the same target gives the
 same result.
@@ -29,7 +29,7 @@ same result.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,7 +37,15 @@ from numpy.typing import NDArray
 
 from ...jobs.task import Progress, Task
 from ..parts import ProceduralObject
-from .candidates import Candidate, Genome, Score, evaluate, place, target_features
+from .candidates import (
+    Candidate,
+    Genome,
+    Score,
+    evaluate,
+    feature_similarity,
+    place,
+    target_features,
+)
 from .draw_space import axes_of
 from .evolution import EvolutionStrategy
 from .poses import Pose
@@ -65,6 +73,7 @@ class SearchSettings:
         families: Most promising families of which further seeds are tried.
         seeds: Nearest seeds of such a family that are tried.
         starts: Candidates that take a step, at most half of them of one family.
+        hopeless: Distance from the most promising candidate, from which on none takes a step.
         smoothness: Share of averaged masks and occupancy in what guides the search.
         expectation: Added to the score of a family that a learned head is sure of, when the
             best candidates are chosen.
@@ -86,6 +95,7 @@ class SearchSettings:
     starts: int = 4
     families: int = 2
     seeds: int = 8
+    hopeless: float = 0.2
     smoothness: float = 0.5
     expectation: float = 0.2
     aligned: int = 6
@@ -117,6 +127,7 @@ class Fit:
         families: That were tried, the one that agrees best first.
         evaluations: Objects that were made.
         is_expected: Whether the learned head thinks the family possible; True without a head.
+        lead: By how much its family was ahead of the next one, after one step of each.
     """
 
     genome: Genome
@@ -128,6 +139,7 @@ class Fit:
     families: tuple[str, ...]
     evaluations: int
     is_expected: bool = True
+    lead: float = 1.0
 
     @property
     def is_accepted(self) -> bool:
@@ -165,10 +177,14 @@ def fit_object(
     for lineage in search.starts(settings.aligned):
         yield from search.align(lineage)
     for lineage in search.starts(settings.starts):
+        if search.is_hopeless(lineage):
+            continue
         yield from search.try_options(lineage)
         yield from search.take_step(lineage)
         yield from search.align(lineage)
+    family_scores = search.family_scores()
     lineage = search.ranking()[0]
+    search.use_score_alone()
     for _ in range(settings.rounds):
         before = search.guide_of(lineage)
         yield from search.take_step(lineage)
@@ -191,7 +207,14 @@ def fit_object(
         families=search.families(),
         evaluations=search.count,
         is_expected=search.is_expected(best.genome.family),
+        lead=_lead(family_scores, best.genome.family),
     )
+
+
+def _lead(scores: Mapping[str, float], family: str) -> float:
+    """Return by how much the score of a family is above the best one of the others."""
+    others = [score for name, score in scores.items() if name != family]
+    return scores[family] - max(others, default=0.0)
 
 
 def _shape_values(made: ProceduralObject, genome: Genome) -> dict[str, float]:
@@ -221,6 +244,7 @@ class _Search:
         self.count = 0
         self._probabilities = {each.family: each.probability for each in proposals}
         self._spent = 0.0
+        self._smoothness = settings.smoothness
         self._target = target
         self._settings = settings
         self._index = read_index()
@@ -245,6 +269,14 @@ class _Search:
         """Return the families that were tried, the one with the best candidate first."""
         names = [self._best[lineage].genome.family for lineage in self.ranking()]
         return tuple(dict.fromkeys(names))
+
+    def family_scores(self) -> dict[str, float]:
+        """Return the score of the best candidate of each family."""
+        scores: dict[str, float] = {}
+        for candidate in self._best:
+            family = candidate.genome.family
+            scores[family] = max(scores.get(family, 0.0), candidate.score.total)
+        return scores
 
     def starts(self, count: int) -> list[int]:
         """Return the ``count`` most promising lineages, at most half of them of one family."""
@@ -275,9 +307,20 @@ class _Search:
 
     def _guide(self, candidate: Candidate) -> float:
         """Return what the search makes as large as it can: the score and a smooth agreement."""
-        share = self._settings.smoothness
-        smooth = _similarity(candidate.features, self._features)
+        share = self._smoothness
+        if not share:
+            return candidate.score.total
+        smooth = feature_similarity(candidate.features, self._features)
         return (1 - share) * candidate.score.total + share * smooth
+
+    def is_hopeless(self, lineage: int) -> bool:
+        """Return whether a lineage is so far behind the best one that no step is worth it."""
+        best = max(self._promise(candidate) for candidate in self._best)
+        return self._promise(self._best[lineage]) < best - self._settings.hopeless
+
+    def use_score_alone(self) -> None:
+        """Be guided by the score alone from now on, which tells small differences best."""
+        self._smoothness = 0.0
 
     def progress(self) -> Progress:
         """Return how much of the allowed work is done."""
@@ -431,12 +474,6 @@ class _Search:
             return False
         self._best[lineage] = candidate
         return True
-
-
-def _similarity(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Return the soft IoU of two vectors (F,), 0..1 (Tanimoto 1958)."""
-    product = float(first @ second)
-    return product / float(first @ first + second @ second - product)
 
 
 def _damped_step(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from maquette.core.jobs.task import run_to_end
 from maquette.core.procedural import make_from_draws
-from maquette.core.procedural.fitting.proposals import FamilyProposal, first_genomes
+from maquette.core.procedural.fitting.proposals import FamilyProposal, first_genomes, more_genomes
 from maquette.core.procedural.fitting.search import SearchSettings, fit_object
 from maquette.core.procedural.fitting.targets import target_of_mesh
 from maquette.core.procedural.primitives import signed_volume
@@ -39,6 +39,24 @@ def test_the_legs_of_a_table_become_as_thick_as_they_are(mesh_of, thick):
     assert genome.family == "table"
     found = make_from_draws(genome.family, genome.seed, genome.values)
     assert leg_thickness(found, fit.pose.scale) == pytest.approx(wanted, rel=0.12)
+
+
+@pytest.mark.parametrize(("family", "seed"), [("table", 1003), ("chair", 1004)])
+def test_thin_parts_of_another_kind_are_found(mesh_of, family, seed):
+    """No first seed has this kind of legs, and no step leads from one kind to another."""
+    fit = run_to_end(fit_object(target_of_mesh(mesh_of(family, seed))))
+    assert fit.genome.family == family
+    assert fit.score.silhouette > 0.95
+    assert fit.score.field > 0.9
+
+
+def test_further_seeds_of_a_family_are_those_not_tried_yet(mesh_of):
+    target = target_of_mesh(mesh_of("chair", 5001))
+    first = {genome.seed for genome in first_genomes(target, []) if genome.family == "chair"}
+    later = [genome.seed for genome in more_genomes(target, "chair", 8)]
+    assert len(first) == 3
+    assert len(later) == 5
+    assert not first & set(later)
 
 
 def test_nothing_fits_a_creature(creature):
