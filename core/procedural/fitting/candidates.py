@@ -20,7 +20,7 @@ _SILHOUETTE_WEIGHT = 0.4
 _FIELD_WEIGHT = 0.4
 _DEPTH_WEIGHT = 0.2
 _DEPTH_REACH = 0.1  # of the longest side: depths that differ by more do not agree at all
-_STRETCH_COST = 0.03  # of the score, for each unit of poses.stretch
+_STRETCH_COST = 0.08  # of the score, for each unit of poses.stretch
 _POOLS = 3  # resolutions at which images and grids are compared for the steps of a search
 
 

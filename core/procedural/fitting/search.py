@@ -29,7 +29,7 @@ same result.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -56,6 +56,8 @@ from .variables import DrawVariable, Variable, pose_variables
 
 LEAST_SILHOUETTE = 0.90  # IoU with the silhouettes, from which on a fit is offered
 LEAST_FIELD = 0.60  # IoU with the inside of the mesh
+LEAST_DEPTH = 0.60  # agreement of the depths: a box has the outline of many things
+MOST_STRETCH = 0.60  # distortion: who stretches a tray far enough may make a book of it
 
 _STAGE = "Searching parameters"
 _DRAWING_MILLISECONDS = 4.0  # that drawing and scoring take beside making an object
@@ -127,7 +129,6 @@ class Fit:
         families: That were tried, the one that agrees best first.
         evaluations: Objects that were made.
         is_expected: Whether the learned head thinks the family possible; True without a head.
-        lead: By how much its family was ahead of the next one, after one step of each.
     """
 
     genome: Genome
@@ -139,16 +140,17 @@ class Fit:
     families: tuple[str, ...]
     evaluations: int
     is_expected: bool = True
-    lead: float = 1.0
 
     @property
     def is_accepted(self) -> bool:
         """Whether it agrees well enough to be offered, and may be what the picture shows.
 
-        A cabinet may have the outline of a truck.
+        A cabinet may have the outline of a truck, and a bottle that of a stretched sandwich.
         """
-        is_alike = self.score.silhouette >= LEAST_SILHOUETTE and self.score.field >= LEAST_FIELD
-        return is_alike and self.is_expected
+        score = self.score
+        is_alike = score.silhouette >= LEAST_SILHOUETTE and score.field >= LEAST_FIELD
+        is_of_form = score.depth >= LEAST_DEPTH and score.stretch <= MOST_STRETCH
+        return is_alike and is_of_form and self.is_expected
 
 
 def fit_object(
@@ -182,7 +184,6 @@ def fit_object(
         yield from search.try_options(lineage)
         yield from search.take_step(lineage)
         yield from search.align(lineage)
-    family_scores = search.family_scores()
     lineage = search.ranking()[0]
     search.use_score_alone()
     for _ in range(settings.rounds):
@@ -207,14 +208,7 @@ def fit_object(
         families=search.families(),
         evaluations=search.count,
         is_expected=search.is_expected(best.genome.family),
-        lead=_lead(family_scores, best.genome.family),
     )
-
-
-def _lead(scores: Mapping[str, float], family: str) -> float:
-    """Return by how much the score of a family is above the best one of the others."""
-    others = [score for name, score in scores.items() if name != family]
-    return scores[family] - max(others, default=0.0)
 
 
 def _shape_values(made: ProceduralObject, genome: Genome) -> dict[str, float]:
@@ -269,14 +263,6 @@ class _Search:
         """Return the families that were tried, the one with the best candidate first."""
         names = [self._best[lineage].genome.family for lineage in self.ranking()]
         return tuple(dict.fromkeys(names))
-
-    def family_scores(self) -> dict[str, float]:
-        """Return the score of the best candidate of each family."""
-        scores: dict[str, float] = {}
-        for candidate in self._best:
-            family = candidate.genome.family
-            scores[family] = max(scores.get(family, 0.0), candidate.score.total)
-        return scores
 
     def starts(self, count: int) -> list[int]:
         """Return the ``count`` most promising lineages, at most half of them of one family."""
