@@ -147,10 +147,17 @@ class Fit:
 
         A cabinet may have the outline of a truck, and a bottle that of a stretched sandwich.
         """
-        score = self.score
-        is_alike = score.silhouette >= LEAST_SILHOUETTE and score.field >= LEAST_FIELD
-        is_of_form = score.depth >= LEAST_DEPTH and score.stretch <= MOST_STRETCH
-        return is_alike and is_of_form and self.is_expected
+        return self.is_alike and self.is_of_form and self.is_expected
+
+    @property
+    def is_alike(self) -> bool:
+        """Whether its outlines and its volume agree."""
+        return self.score.silhouette >= LEAST_SILHOUETTE and self.score.field >= LEAST_FIELD
+
+    @property
+    def is_of_form(self) -> bool:
+        """Whether it agrees without being stretched far, and at the depths that are seen."""
+        return self.score.depth >= LEAST_DEPTH and self.score.stretch <= MOST_STRETCH
 
 
 def fit_object(
