@@ -193,10 +193,17 @@ def make_tube(
     for point, tangent, ring_radius in zip(points, tangents, radii, strict=True):
         side = side - tangent * (side @ tangent)
         side /= max(float(np.linalg.norm(side)), 1e-9)
-        across = np.cross(tangent, side)
+        across = _cross(tangent, side)
         rings.append(point + ring_radius * (cosines * side + flat * sines * across))
 
     return ring_mesh(np.array(rings))
+
+
+def _cross(first: Points, second: Points) -> Points:
+    """Return the cross product of two vectors (3,); ``np.cross`` takes eight times as long."""
+    ax, ay, az = first
+    bx, by, bz = second
+    return np.array((ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx))
 
 
 def make_prism(outline: Points, height: float) -> MeshArrays:

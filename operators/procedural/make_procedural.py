@@ -94,6 +94,11 @@ def require_accepted(fit: ProceduralFit) -> None:
             f"No procedural object fits. The nearest in shape is a {family} ({fit.agreement()}), "
             "which the image does not seem to show"
         )
+    if fit.silhouette >= LEAST_SILHOUETTE and fit.volume >= LEAST_FIELD:
+        raise MeshError(
+            f"No procedural object fits. The nearest in outline is a {family} "
+            f"({fit.agreement()}), which is stretched too far or differs in depth"
+        )
     raise MeshError(
         f"No procedural object fits. The nearest is a {family}: {fit.agreement()}. At least "
         f"{LEAST_SILHOUETTE:.0%} and {LEAST_FIELD:.0%} are needed"

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from ...arrays import MeshArrays, View
 from ...atomic_files import write_bytes
 from ...dataset.object_file import ObjectFile
-from ...dataset.records import Shape
+from ...dataset.records import Record, Shape
 from ...errors import ImageError, MeshError
 from ...geometry import occupancy_grid, winding_number
 from ...geometry.surface_nets import surface_nets
@@ -39,15 +39,16 @@ from ...procedural.fitting.candidates import Genome, evaluate, join_parts
 from ...procedural.fitting.draw_space import axes_of
 from ...procedural.fitting.poses import Pose
 from ...procedural.fitting.results import FramedMesh, frame_mesh
-from ...procedural.fitting.search import fit_object
+from ...procedural.fitting.search import Fit, fit_object
 from ...procedural.fitting.targets import FittingTarget, target_of_mesh
 from .. import metrics
 from ..inference import weights
 from ..inference.meaning.family_proposals import propose_families
 from ..inference.pipeline import reconstruct_views, upright_view
 from ..networks.reconstruction import ReconstructionNetwork
+from ..training.semantics.labels import family_of
 from .baselines import Points
-from .evaluate import EvaluationCase, build_case, sample_objects
+from .evaluate import build_case, sample_objects
 from .test_cases import InputVariant
 
 SHAPE = "shape"  # questions
@@ -71,6 +72,9 @@ class FittingScores:
         is_top1: Whether the family is the true one; None where that is not one of a generator.
         is_top3: Whether the true family is among the best three.
         seconds: Of the search on one core; NaN of other answers.
+        family: That was found; empty of other answers than the search's.
+        silhouette: IoU of the silhouettes with what was fitted; NaN of other answers.
+        volume: IoU with the inside of what was fitted; NaN of other answers.
     """
 
     question: str
@@ -81,10 +85,13 @@ class FittingScores:
     is_top1: bool | None = None
     is_top3: bool | None = None
     seconds: float = float("nan")
+    family: str = ""
+    silhouette: float = float("nan")
+    volume: float = float("nan")
 
 
 @dataclass(frozen=True)
-class _Truth:
+class Truth:
     """The true solid in the frame of an answer.
 
     Attributes:
@@ -118,6 +125,27 @@ class _Truth:
         return metrics.iou(inside, self.inside[:_POINTS]), agreement.f_scores[_F_INDEX]
 
 
+@dataclass(frozen=True)
+class FittingQuestion:
+    """A mesh to which a procedural object is fitted, and the right answer.
+
+    Attributes:
+        kind: SHAPE or PICTURE.
+        name: Of the object.
+        family: Of the object, as far as it is known.
+        mesh: Its exact surface, or what the model reconstructs from a picture.
+        views: The picture of it; none of a shape.
+        truth: In the frame of ``mesh``.
+    """
+
+    kind: str
+    name: str
+    family: str
+    mesh: MeshArrays
+    views: tuple[View, ...]
+    truth: Truth
+
+
 def evaluate_procedural(
     datasets: Sequence[Path],
     split: str,
@@ -146,121 +174,116 @@ def evaluate_procedural(
     for index, location in enumerate(locations):
         file = location.open_object()
         yield Progress(index / len(locations), file.record.name)
-        shape = file.read_shape()
-        if shape.grid is not None and shape.grid.any():
-            scores += yield from _answer_shape(file, shape.grid, shape)
+        question = shape_question(file.record, file.read_shape())
+        if question is not None:
+            answered, _ = yield from answer_question(question)
+            scores += answered
         try:
-            case = build_case(file, InputVariant("free"))
-            scores += yield from _answer_picture(file, case, network, resolution)
+            question = yield from picture_question(file, network, resolution)
+            answered, _ = yield from answer_question(question)
+            scores += answered
         except (ImageError, MeshError):  # an empty picture, or no solid in it
             continue
     if log:
-        _write_csv(log, scores)
+        write_scores(log, scores)
     return scores
 
 
-def _answer_shape(
-    file: ObjectFile, grid: NDArray[np.bool_], shape: Shape
-) -> Task[list[FittingScores]]:
-    """Return the scores of what is fitted to the exact shape of an object.
+def shape_question(record: Record, shape: Shape) -> FittingQuestion | None:
+    """Return the question from the exact shape of an object; None if its grid is empty.
 
     Args:
-        file: The object.
-        grid: See ``records.Shape``.
+        record: Of the object.
         shape: Its ground truth.
     """
-    bounds = file.record.bounds
-    centers = occupancy_grid.cell_centers(bounds)
+    if shape.grid is None or not shape.grid.any():
+        return None
+    centers = occupancy_grid.cell_centers(record.bounds)
     cell = float(centers[1, 0, 0, 0] - centers[0, 0, 0, 0])
-    padded = np.pad(grid, 1).astype(np.float32) - 0.5
+    padded = np.pad(shape.grid, 1).astype(np.float32) - 0.5
     mesh = surface_nets(padded, 0.0, centers[0, 0, 0] - cell, cell)
-    truth = _Truth(shape.uniform, shape.uniform_inside, shape.surface, shape.surface_normals)
-    answers = _Answers(SHAPE, file.record.name, file.record.family, truth)
-    return (yield from answers.fit(mesh, ()))
+    truth = Truth(shape.uniform, shape.uniform_inside, shape.surface, shape.surface_normals)
+    return FittingQuestion(SHAPE, record.name, family_of(record), mesh, (), truth)
 
 
-def _answer_picture(
-    file: ObjectFile, case: EvaluationCase, network: ReconstructionNetwork, resolution: int
-) -> Task[list[FittingScores]]:
-    """Return the scores of what is reconstructed from, and fitted to a picture of an object.
+def picture_question(
+    file: ObjectFile, network: ReconstructionNetwork, resolution: int
+) -> Task[FittingQuestion]:
+    """Return the question from a picture of an object, from which the model makes the mesh.
 
     Raises:
-        MeshError: The model finds no solid.
+        ImageError: The picture is empty.
+        MeshError: The model finds no solid in it.
     """
+    case = build_case(file, InputVariant("free"))
     (given,) = case.views
     view = upright_view(given.image, network)
     mesh = yield from reconstruct_views([view], network, resolution)
 
     # The case is in the frame of the picture; the model turned the object upright.
     turn = view.camera.to_world[:3, :3] @ given.camera.to_world[:3, :3].T
-    truth = _Truth(
+    truth = Truth(
         points=case.points @ turn.T,
         inside=case.inside,
         surface=case.surface @ turn.T,
         normals=case.normals @ turn.T,
     )
-    answers = _Answers(PICTURE, file.record.name, file.record.family, truth)
-    field = answers.row("field", mesh)
-    rows = yield from answers.fit(mesh, (view,))
-    if any(row.method == ACCEPTED for row in rows):
-        rows.append(replace(field, method="field, accepted"))
-    return [field, *rows]
+    name = file.record.name
+    return FittingQuestion(PICTURE, name, family_of(file.record), mesh, (view,), truth)
 
 
-@dataclass(frozen=True)
-class _Answers:
-    """Makes and scores the answers to one question about one object.
+def answer_question(
+    question: FittingQuestion, heads: Path | None = None
+) -> Task[tuple[list[FittingScores], Fit]]:
+    """Return the scores of what is fitted to a mesh, and of its rivals, and the fit.
 
-    Attributes:
-        question: SHAPE or PICTURE.
-        name: Of the object.
-        family: Of the object.
-        truth: In the frame of the answers.
+    Args:
+        question: The mesh and its pictures.
+        heads: Weights that propose families; None for the bundled ones, if there are any.
+
+    Raises:
+        MeshError: The mesh encloses nothing.
     """
+    framed = frame_mesh(question.mesh, question.views)
+    target = target_of_mesh(framed.mesh, framed.views)
+    started = time.process_time()
+    proposals = propose_families(question.views[0].image, heads) if question.views else []
+    fit = yield from fit_object(target, proposals)
+    seconds = time.process_time() - started
 
-    question: str
-    name: str
-    family: str
-    truth: _Truth
-
-    def row(self, method: str, mesh: MeshArrays) -> FittingScores:
-        """Return the scores of a mesh."""
-        iou, f2 = self.truth.scores(mesh)
-        return FittingScores(self.question, method, self.name, iou, f2)
-
-    def fit(self, mesh: MeshArrays, views: tuple[View, ...]) -> Task[list[FittingScores]]:
-        """Return the scores of what is fitted to a mesh and pictures of it, and of the rivals.
-
-        Raises:
-            MeshError: The mesh encloses nothing.
-        """
-        framed = frame_mesh(mesh, views)
-        target = target_of_mesh(framed.mesh, framed.views)
-        started = time.process_time()
-        proposals = propose_families(views[0].image) if views else []
-        fit = yield from fit_object(target, proposals)
-        seconds = time.process_time() - started
-
-        rows = []
-        for method, genome, pose in (
-            ("nearest seed", fit.first_genome, fit.first_pose),
-            ("mean parameters", *_mean_parameters(fit.genome.family, target)),
-            ("fitted", fit.genome, fit.pose),
-        ):
-            rows.append(self.row(method, _mesh_of(genome, pose, framed)))
-        is_known = self.family in FAMILIES
-        rows[-1] = replace(
-            rows[-1],
-            is_top1=self.family == fit.families[0] if is_known else None,
-            is_top3=self.family in fit.families[:3] if is_known else None,
-            seconds=seconds,
-        )
-        if fit.is_accepted:
-            rows.append(replace(rows[-1], method=ACCEPTED))
-        return rows
+    rows = []
+    if question.kind == PICTURE:
+        rows.append(_score_mesh(question, "field", question.mesh))
+    mean = _mean_parameters(fit.genome.family, target)
+    first = mesh_of(fit.first_genome, fit.first_pose, framed)
+    rows.append(_score_mesh(question, "nearest seed", first))
+    rows.append(_score_mesh(question, "mean parameters", mesh_of(*mean, framed)))
+    is_known = question.family in FAMILIES
+    scored = _score_mesh(question, "fitted", mesh_of(fit.genome, fit.pose, framed))
+    fitted = replace(
+        scored,
+        is_top1=question.family == fit.families[0] if is_known else None,
+        is_top3=question.family in fit.families[:3] if is_known else None,
+        seconds=seconds,
+        family=fit.genome.family,
+        silhouette=fit.score.silhouette,
+        volume=fit.score.field,
+    )
+    rows.append(fitted)
+    if fit.is_accepted:
+        rows.append(replace(fitted, method=ACCEPTED))
+        if question.kind == PICTURE:
+            rows.append(replace(rows[0], method="field, accepted"))
+    return rows, fit
 
 
-def _mesh_of(genome: Genome, pose: Pose, framed: FramedMesh) -> MeshArrays:
+def _score_mesh(question: FittingQuestion, method: str, mesh: MeshArrays) -> FittingScores:
+    """Return the scores of a mesh as an answer."""
+    iou, f2 = question.truth.scores(mesh)
+    return FittingScores(question.kind, method, question.name, iou, f2)
+
+
+def mesh_of(genome: Genome, pose: Pose, framed: FramedMesh) -> MeshArrays:
     """Return the object of a genome in the frame of the mesh that it was fitted to."""
     vertices, triangles = join_parts(make_from_draws(genome.family, genome.seed, genome.values))
     placed = pose.apply(vertices) * framed.size + framed.center
@@ -306,7 +329,7 @@ def _share(answers: Sequence[bool | None]) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
-def _write_csv(path: Path, scores: Sequence[FittingScores]) -> None:
+def write_scores(path: Path, scores: Sequence[FittingScores]) -> None:
     """Write all scores."""
     buffer = io.StringIO(newline="")
     table = csv.writer(buffer)

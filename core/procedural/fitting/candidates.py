@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ _SILHOUETTE_WEIGHT = 0.4
 _FIELD_WEIGHT = 0.4
 _DEPTH_WEIGHT = 0.2
 _DEPTH_REACH = 0.1  # of the longest side: depths that differ by more do not agree at all
-_STRETCH_COST = 0.03  # of the score, for each unit of poses.stretch
+_STRETCH_COST = 0.08  # of the score, for each unit of poses.stretch
 _POOLS = 3  # resolutions at which images and grids are compared for the steps of a search
 
 
@@ -106,8 +107,9 @@ class Candidate:
     inside: NDArray[np.bool_]
     score: Score
 
+    @cached_property
     def features(self) -> NDArray[np.float32]:
-        """Return numbers that change smoothly with the shape, for the steps of a search.
+        """Numbers that change smoothly with the shape, for the steps of a search.
 
         They are the masks and the occupancy, averaged over cells of several sizes and weighted
         by the square roots of the scores' weights.
@@ -121,13 +123,19 @@ class Candidate:
 
 
 def target_features(target: FittingTarget) -> NDArray[np.float32]:
-    """Return what :meth:`Candidate.features` would be of the target itself."""
+    """Return what ``Candidate.features`` would be of the target itself."""
     image_weight = np.sqrt(_SILHOUETTE_WEIGHT / len(target.views))
     features = []
     for view in target.views:
         features += _pooled(view.drawing.mask, image_weight)
     features += _pooled(target.inside, np.sqrt(_FIELD_WEIGHT))
     return np.concatenate(features)
+
+
+def feature_similarity(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Return the soft IoU of two vectors of features (F,), 0..1 (Tanimoto 1958)."""
+    product = float(first @ second)
+    return product / float(first @ first + second @ second - product)
 
 
 def join_parts(made: ProceduralObject) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
@@ -210,7 +218,15 @@ def _pooled(values: NDArray[np.bool_], weight: float) -> list[NDArray[np.float32
     level = values.astype(np.float32)
     for _ in range(_POOLS):
         for axis in range(level.ndim):
-            shape = (*level.shape[:axis], level.shape[axis] // 2, 2, *level.shape[axis + 1 :])
-            level = level.reshape(shape).mean(axis + 1)
+            even, odd = _halves(level.ndim, axis)
+            level = level[even] + level[odd]
+        level *= np.float32(0.5**level.ndim)
         pooled.append(level.ravel() * np.float32(weight / np.sqrt(level.size)))
     return pooled
+
+
+def _halves(dimensions: int, axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Return the indices of the even and of the odd cells along an axis of an array."""
+    before = (slice(None),) * axis
+    after = (slice(None),) * (dimensions - axis - 1)
+    return (*before, slice(0, None, 2), *after), (*before, slice(1, None, 2), *after)

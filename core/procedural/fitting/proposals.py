@@ -60,3 +60,16 @@ def first_genomes(target: FittingTarget, proposals: Sequence[FamilyProposal]) ->
         for values in proposal.samples:
             genomes.append(Genome(base.family, base.seed, values, base.yaw))
     return genomes
+
+
+def more_genomes(target: FittingTarget, family: str, count: int) -> list[Genome]:
+    """Return further seeds of a family: those that :func:`first_genomes` leaves out.
+
+    Args:
+        target: What is fitted.
+        family: Of the seeds.
+        count: Number of its nearest seeds, of which the first ones were tried.
+    """
+    neighbors = read_index().nearest(target, count, count, (family,))
+    later = neighbors[_MOST_PER_FAMILY:]
+    return [Genome(family, neighbor.seed, {}, neighbor.yaw) for neighbor in later]

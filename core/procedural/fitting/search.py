@@ -3,8 +3,9 @@
 ::
 
     first genomes (nearest seeds, proposals)    about 20 objects are made and scored
+    the best two families                       further seeds of them
     the best six                                their poses, where pictures show the object
-    the best four                               one step each
+    the best four                               their options, and one step each
     the best one                                another step, and its options
     the best one                                evolution, until the allowed work is done
 
@@ -12,9 +13,15 @@ A step is one of Gauss and Newton (see Nocedal and Wright, Numerical Optimizatio
 10) with the damping of Levenberg: the object is made once for each draw, a little changed, and the
 differences of its masks and occupancy tell in which direction all draws go together. What differs:
 the derivatives are finite differences of averaged masks, and steps are judged by the score itself.
-Then draws that have options are tried one by one. Evolution changes everything at once, see
+Draws that have options are tried one by one before the first step, since no step leads from one
+kind of legs to another, and once more after the last one. Evolution changes everything at once, see
 ``evolution``. Steps find the family and the rough shape, which evolution alone often misses;
 evolution finds what no derivative shows.
+
+Two thin legs that are beside each other have no pixel in common, and so the score alone tells
+nothing of how near they are. Until the best start is known, what guides the search is therefore
+half the score, and half the similarity of masks and occupancy that are averaged over cells of
+several sizes. From then on it is the score alone, by which the result is offered, too.
 
 The number of objects that are made is limited, and no clock is looked at: the same target gives the
 same result.
@@ -30,17 +37,27 @@ from numpy.typing import NDArray
 
 from ...jobs.task import Progress, Task
 from ..parts import ProceduralObject
-from .candidates import Candidate, Genome, Score, evaluate, place, target_features
+from .candidates import (
+    Candidate,
+    Genome,
+    Score,
+    evaluate,
+    feature_similarity,
+    place,
+    target_features,
+)
 from .draw_space import axes_of
 from .evolution import EvolutionStrategy
 from .poses import Pose
-from .proposals import LEAST_PROBABILITY, FamilyProposal, first_genomes
+from .proposals import LEAST_PROBABILITY, FamilyProposal, first_genomes, more_genomes
 from .seed_index import read_index
 from .targets import FittingTarget
 from .variables import DrawVariable, Variable, pose_variables
 
 LEAST_SILHOUETTE = 0.90  # IoU with the silhouettes, from which on a fit is offered
 LEAST_FIELD = 0.60  # IoU with the inside of the mesh
+LEAST_DEPTH = 0.60  # agreement of the depths: a box has the outline of many things
+MOST_STRETCH = 0.60  # distortion: who stretches a tray far enough may make a book of it
 
 _STAGE = "Searching parameters"
 _DRAWING_MILLISECONDS = 4.0  # that drawing and scoring take beside making an object
@@ -55,7 +72,11 @@ class SearchSettings:
         evaluations: Objects that are made at most.
         milliseconds: The same as time, by what an object of each family took when the index was
             made; slow families get fewer.
+        families: Most promising families of which further seeds are tried.
+        seeds: Nearest seeds of such a family that are tried.
         starts: Candidates that take a step, at most half of them of one family.
+        hopeless: Distance from the most promising candidate, from which on none takes a step.
+        smoothness: Share of averaged masks and occupancy in what guides the search.
         expectation: Added to the score of a family that a learned head is sure of, when the
             best candidates are chosen.
         aligned: Candidates whose pose is improved at first, where it is free.
@@ -74,6 +95,10 @@ class SearchSettings:
     evaluations: int = 300
     milliseconds: float = 4500.0
     starts: int = 4
+    families: int = 2
+    seeds: int = 8
+    hopeless: float = 0.2
+    smoothness: float = 0.5
     expectation: float = 0.2
     aligned: int = 6
     pose_steps: tuple[float, ...] = (0.2, 0.1, 0.05)
@@ -120,10 +145,19 @@ class Fit:
     def is_accepted(self) -> bool:
         """Whether it agrees well enough to be offered, and may be what the picture shows.
 
-        A cabinet may have the outline of a truck.
+        A cabinet may have the outline of a truck, and a bottle that of a stretched sandwich.
         """
-        is_alike = self.score.silhouette >= LEAST_SILHOUETTE and self.score.field >= LEAST_FIELD
-        return is_alike and self.is_expected
+        return self.is_alike and self.is_of_form and self.is_expected
+
+    @property
+    def is_alike(self) -> bool:
+        """Whether its outlines and its volume agree."""
+        return self.score.silhouette >= LEAST_SILHOUETTE and self.score.field >= LEAST_FIELD
+
+    @property
+    def is_of_form(self) -> bool:
+        """Whether it agrees without being stretched far, and at the depths that are seen."""
+        return self.score.depth >= LEAST_DEPTH and self.score.stretch <= MOST_STRETCH
 
 
 def fit_object(
@@ -144,18 +178,26 @@ def fit_object(
         search.try_genome(genome)
         yield search.progress()
     first = search.best_of(search.ranking()[0])
+    for family in search.families()[: settings.families]:
+        for genome in more_genomes(target, family, settings.seeds):
+            search.try_genome(genome)
+            yield search.progress()
 
     for lineage in search.starts(settings.aligned):
         yield from search.align(lineage)
     for lineage in search.starts(settings.starts):
+        if search.is_hopeless(lineage):
+            continue
+        yield from search.try_options(lineage)
         yield from search.take_step(lineage)
         yield from search.align(lineage)
     lineage = search.ranking()[0]
+    search.use_score_alone()
     for _ in range(settings.rounds):
-        before = search.best_of(lineage).score.total
+        before = search.guide_of(lineage)
         yield from search.take_step(lineage)
         yield from search.align(lineage)
-        if search.best_of(lineage).score.total < before + settings.least_gain:
+        if search.guide_of(lineage) < before + settings.least_gain:
             break
     yield from search.try_options(lineage)
     yield from search.evolve(search.ranking()[0])
@@ -163,7 +205,6 @@ def fit_object(
 
     ranking = search.ranking()
     best = search.best_of(ranking[0])
-    families = [search.best_of(lineage).genome.family for lineage in ranking]
     return Fit(
         genome=replace(best.genome, values=_shape_values(best.made, best.genome)),
         pose=best.pose,
@@ -171,7 +212,7 @@ def fit_object(
         first_genome=first.genome,
         first_pose=first.pose,
         first_score=first.score,
-        families=tuple(dict.fromkeys(families)),
+        families=search.families(),
         evaluations=search.count,
         is_expected=search.is_expected(best.genome.family),
     )
@@ -204,6 +245,7 @@ class _Search:
         self.count = 0
         self._probabilities = {each.family: each.probability for each in proposals}
         self._spent = 0.0
+        self._smoothness = settings.smoothness
         self._target = target
         self._settings = settings
         self._index = read_index()
@@ -223,6 +265,11 @@ class _Search:
         """Return the lineages, the one with the most promising candidate first."""
         promise = [self._promise(candidate) for candidate in self._best]
         return sorted(range(len(promise)), key=lambda i: -promise[i])
+
+    def families(self) -> tuple[str, ...]:
+        """Return the families that were tried, the one with the best candidate first."""
+        names = [self._best[lineage].genome.family for lineage in self.ranking()]
+        return tuple(dict.fromkeys(names))
 
     def starts(self, count: int) -> list[int]:
         """Return the ``count`` most promising lineages, at most half of them of one family."""
@@ -245,7 +292,28 @@ class _Search:
     def _promise(self, candidate: Candidate) -> float:
         """Return the score of a candidate, larger where its family is expected."""
         probability = self._probabilities.get(candidate.genome.family, 0.0)
-        return candidate.score.total + self._settings.expectation * probability
+        return self._guide(candidate) + self._settings.expectation * probability
+
+    def guide_of(self, lineage: int) -> float:
+        """Return what the search makes as large as it can, of the best candidate of a lineage."""
+        return self._guide(self._best[lineage])
+
+    def _guide(self, candidate: Candidate) -> float:
+        """Return what the search makes as large as it can: the score and a smooth agreement."""
+        share = self._smoothness
+        if not share:
+            return candidate.score.total
+        smooth = feature_similarity(candidate.features, self._features)
+        return (1 - share) * candidate.score.total + share * smooth
+
+    def is_hopeless(self, lineage: int) -> bool:
+        """Return whether a lineage is so far behind the best one that no step is worth it."""
+        best = max(self._promise(candidate) for candidate in self._best)
+        return self._promise(self._best[lineage]) < best - self._settings.hopeless
+
+    def use_score_alone(self) -> None:
+        """Be guided by the score alone from now on, which tells small differences best."""
+        self._smoothness = 0.0
 
     def progress(self) -> Progress:
         """Return how much of the allowed work is done."""
@@ -291,7 +359,7 @@ class _Search:
         if not rows:
             return
 
-        residual = self._features - start.features()
+        residual = self._features - start.features
         for damping in self._settings.dampings:
             changes = _damped_step(np.stack(rows), residual, damping)
             # Where the step helps, one that is twice as long may help more.
@@ -320,7 +388,7 @@ class _Search:
         changed = self._changed(start, genome)
         self._keep_better(lineage, changed)
 
-        difference = changed.features() - start.features()
+        difference = changed.features - start.features
         if np.linalg.norm(difference) < self._settings.least_change:
             return None
         derivative: NDArray[np.float32] = difference / np.float32(step)
@@ -356,7 +424,7 @@ class _Search:
                     excess += variable.excess(number)
                 candidate = self._evaluate(genome)
                 self._keep_better(lineage, candidate)
-                scores.append(candidate.score.total - _OUTSIDE_COST * excess)
+                scores.append(self._guide(candidate) - _OUTSIDE_COST * excess)
                 yield self.progress()
             strategy.tell(points, scores)
 
@@ -395,7 +463,7 @@ class _Search:
 
     def _keep_better(self, lineage: int, candidate: Candidate) -> bool:
         """Keep a candidate if it is better than that of its lineage; return whether it is."""
-        if candidate.score.total <= self._best[lineage].score.total:
+        if self._guide(candidate) <= self._guide(self._best[lineage]):
             return False
         self._best[lineage] = candidate
         return True

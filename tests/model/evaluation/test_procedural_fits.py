@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -39,9 +40,13 @@ def test_an_exact_shape_is_fitted_in_its_own_frame(dataset):
     half = file.record.bounds[1]
     centers = procedural.occupancy_grid.cell_centers(file.record.bounds)
     grid = ((centers / half) ** 2).sum(-1) < 1
-    scores = run_to_end(procedural._answer_shape(file, grid, shape))
+    question = procedural.shape_question(file.record, replace(shape, grid=grid))
+    scores, fit = run_to_end(procedural.answer_question(question))
     by_method = {row.method: row for row in scores}
     assert {row.question for row in scores} == {procedural.SHAPE}
     assert by_method["fitted"].iou >= by_method["nearest seed"].iou - 0.02
     assert by_method["fitted"].iou > 0.6
+    assert by_method["fitted"].family == fit.genome.family
+    assert by_method["fitted"].volume == fit.score.field
+    assert procedural.shape_question(file.record, replace(shape, grid=None)) is None
     assert np.isnan(by_method["nearest seed"].seconds)

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from maquette.core.jobs.task import run_to_end
 from maquette.core.procedural import make_from_draws
-from maquette.core.procedural.fitting.proposals import FamilyProposal, first_genomes
-from maquette.core.procedural.fitting.search import SearchSettings, fit_object
+from maquette.core.procedural.fitting.candidates import Genome, Score
+from maquette.core.procedural.fitting.poses import Pose
+from maquette.core.procedural.fitting.proposals import FamilyProposal, first_genomes, more_genomes
+from maquette.core.procedural.fitting.search import Fit, SearchSettings, fit_object
 from maquette.core.procedural.fitting.targets import target_of_mesh
 from maquette.core.procedural.primitives import signed_volume
 
@@ -39,6 +41,24 @@ def test_the_legs_of_a_table_become_as_thick_as_they_are(mesh_of, thick):
     assert genome.family == "table"
     found = make_from_draws(genome.family, genome.seed, genome.values)
     assert leg_thickness(found, fit.pose.scale) == pytest.approx(wanted, rel=0.12)
+
+
+@pytest.mark.parametrize(("family", "seed"), [("table", 1003), ("chair", 1004)])
+def test_thin_parts_of_another_kind_are_found(mesh_of, family, seed):
+    """No first seed has this kind of legs, and no step leads from one kind to another."""
+    fit = run_to_end(fit_object(target_of_mesh(mesh_of(family, seed))))
+    assert fit.genome.family == family
+    assert fit.score.silhouette > 0.95
+    assert fit.score.field > 0.9
+
+
+def test_further_seeds_of_a_family_are_those_not_tried_yet(mesh_of):
+    target = target_of_mesh(mesh_of("chair", 5001))
+    first = {genome.seed for genome in first_genomes(target, []) if genome.family == "chair"}
+    later = [genome.seed for genome in more_genomes(target, "chair", 8)]
+    assert len(first) == 3
+    assert len(later) == 5
+    assert not first & set(later)
 
 
 def test_nothing_fits_a_creature(creature):
@@ -83,6 +103,19 @@ def test_what_no_picture_shows_is_not_offered(mesh_of):
     assert [fit.genome.family for fit in fits] == ["cabinet", "cabinet"]
     assert [fit.is_accepted for fit in fits] == [True, False]
     assert not fits[1].is_expected
+
+
+@pytest.mark.parametrize(
+    ("depth", "stretch", "accepted"),
+    [(0.9, 0.1, True), (0.59, 0.1, False), (0.9, 0.61, False)],
+)
+def test_other_depths_and_far_stretching_are_not_offered(depth, stretch, accepted):
+    """A bottle may have the outline of a sandwich that is stretched upright."""
+    score = Score(silhouette=0.97, field=0.9, depth=depth, stretch=stretch)
+    genome = Genome("food_stack", 0, {}, 0.0)
+    pose = Pose(0.0, np.ones(3), np.zeros(3))
+    fit = Fit(genome, pose, score, genome, pose, score, ("food_stack",), 1)
+    assert fit.is_accepted is accepted
 
 
 def test_can_be_stopped(mesh_of):

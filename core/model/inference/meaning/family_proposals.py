@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,14 +14,15 @@ from .semantics import ImageMeaning, describe_image
 _SAMPLES = 2  # of the draws of a family, beside the most probable values and the expected ones
 
 
-def propose_families(image: NDArray[np.float32]) -> list[FamilyProposal]:
+def propose_families(image: NDArray[np.float32], path: Path | None = None) -> list[FamilyProposal]:
     """Return what the heads expect of an image; nothing without heads for this trunk.
 
     Args:
         image: (H, W, 4) sRGB in 0..1, the mask of the object as alpha.
+        path: Weights of the heads; None for the bundled ones.
     """
     try:
-        return proposals_of(describe_image(image))
+        return proposals_of(describe_image(image, path))
     except (WeightsError, ImageError):  # the nearest seeds remain
         return []
 
