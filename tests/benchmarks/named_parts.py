@@ -21,8 +21,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import conftest  # noqa: F401  makes the package maquette
-from maquette.core.model.training.semantics.classes import family_of_name
 from maquette.core.model.training.semantics.part_words import group_of_name
+from maquette.core.procedural.object_families import family_of_name
 
 MOST_OF_FAMILY = 6  # objects of one family, so that a pack of trees does not decide
 MOST_OF_OTHERS = 12  # objects of no known family

@@ -32,8 +32,8 @@ from maquette.core.model.evaluation.procedural import (
     shape_question,
 )
 from maquette.core.model.inference import weights
-from maquette.core.model.training.semantics.classes import family_of_name
 from maquette.core.procedural.fitting.seed_index import ABSTRACT
+from maquette.core.procedural.object_families import family_of_name
 
 KINDS = ("chair", "table", "bottle", "mug", "book", "house", "lamp", "car")
 SEEDS = "seeds"

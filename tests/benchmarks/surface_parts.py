@@ -21,9 +21,9 @@ from maquette.core.arrays import MeshArrays, View
 from maquette.core.dataset.index import split_locations
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model.inference.meaning.part_labels import label_surface
-from maquette.core.model.training.semantics.labels import family_of
 from maquette.core.model.training.semantics.part_words import group_of_name
 from maquette.core.procedural import make_object
+from maquette.core.procedural.object_families import family_of
 from maquette.core.procedural.part_groups import part_group
 from maquette.core.scene.importing.mesh_import import imported_objects, world_triangles
 

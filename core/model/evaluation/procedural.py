@@ -41,12 +41,12 @@ from ...procedural.fitting.poses import Pose
 from ...procedural.fitting.results import FramedMesh, frame_mesh
 from ...procedural.fitting.search import Fit, fit_object
 from ...procedural.fitting.targets import FittingTarget, target_of_mesh
+from ...procedural.object_families import family_of
 from .. import metrics
 from ..inference import weights
 from ..inference.meaning.family_proposals import propose_families
 from ..inference.pipeline import reconstruct_views, upright_view
 from ..networks.reconstruction import ReconstructionNetwork
-from ..training.semantics.labels import family_of
 from .baselines import Points
 from .evaluate import build_case, sample_objects
 from .test_cases import InputVariant

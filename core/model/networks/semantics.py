@@ -23,10 +23,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...procedural.draw_targets import BINS, DrawTarget
+from ...procedural.object_families import OTHER
 from .image_trunk import SIDE, TrunkMaps, masked_mean
 from .layers import Residual, conv_norm_relu, upsample_like
-
-OTHER = "other"  # the family of what no generator makes
 
 _LAYOUT_CHANNELS = 64  # of each of the 4 x 4 cells
 _HIDDEN = 384  # of the layers behind family and embedding

@@ -1,8 +1,8 @@
 import json
 
 import pytest
-from maquette.core.model.networks.semantics import OTHER
 from maquette.core.procedural.draw_targets import draw_targets
+from maquette.core.procedural.object_families import OTHER
 from PIL import Image
 
 

@@ -13,8 +13,9 @@ def heads(weights, tmp_path_factory):
     import torch
     from maquette.core.model.inference.meaning.semantics import load_trunk
     from maquette.core.model.inference.meaning_weights import HEADS, save_part
-    from maquette.core.model.networks.semantics import OTHER, SemanticHeads, SemanticsConfig
+    from maquette.core.model.networks.semantics import SemanticHeads, SemanticsConfig
     from maquette.core.procedural.draw_targets import draw_targets
+    from maquette.core.procedural.object_families import OTHER
 
     torch.manual_seed(0)
     trunk = load_trunk(weights)

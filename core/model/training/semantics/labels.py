@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from ....dataset.records import Record
 from ....procedural import FAMILIES, make_object
 from ....procedural.draw_targets import BINS, DrawTarget
+from ....procedural.object_families import OTHER, UNSURE, family_of, is_procedural
 from ....procedural.part_groups import group_table, part_group
-from ...networks.semantics import OTHER, SemanticsConfig, draw_count, draw_indices
+from ...networks.semantics import SemanticsConfig, draw_count, draw_indices
 from ..dense.objects import DenseObject
-from .classes import UNSURE, family_of_name
 from .part_words import group_of_name
 
 NONE = -1  # stands for an unknown family, group or class of a draw
@@ -46,7 +46,7 @@ class LabeledObject:
     @property
     def is_procedural(self) -> bool:
         """Whether the object comes from a generator."""
-        return _is_procedural(self.item.record)
+        return is_procedural(self.item.record)
 
 
 def label_objects(
@@ -100,21 +100,9 @@ def draw_counts(records: Iterable[Record], config: SemanticsConfig) -> NDArray[n
     return counts
 
 
-def family_of(record: Record) -> str:
-    """Return the family of an object: its generator, or else what its name means."""
-    if _is_procedural(record):
-        return record.family
-    return family_of_name(record.name)
-
-
 def is_unsure(record: Record) -> bool:
     """Return whether the name of an object leaves its family open."""
     return family_of(record) == UNSURE
-
-
-def _is_procedural(record: Record) -> bool:
-    """Return whether an object comes from a generator."""
-    return record.source.startswith(f"{_PROCEDURAL}:")
 
 
 def _part_groups(

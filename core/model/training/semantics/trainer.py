@@ -24,12 +24,13 @@ from ....errors import DatasetError
 from ....jobs.task import Progress, Task
 from ....procedural import FAMILIES
 from ....procedural.draw_targets import draw_targets
+from ....procedural.object_families import OTHER
 from ....procedural.part_groups import GROUP_NAMES
 from ....procedural.sensitivity import read_sensitivities
 from ...inference.meaning.semantics import load_trunk
 from ...inference.meaning_weights import HEADS, load_part, save_part
 from ...networks.image_trunk import ImageTrunk, TrunkMaps
-from ...networks.semantics import OTHER, SemanticHeads, SemanticsConfig
+from ...networks.semantics import SemanticHeads, SemanticsConfig
 from ..checkpoints import Stored, load_parts, save_parts
 from ..config_file import MAY_CHANGE, check_run_config
 from ..dense.images import AugmentationConfig

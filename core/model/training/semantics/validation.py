@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ....dataset.splits import HELD_OUT_FAMILIES
+from ....procedural.object_families import OTHER, family_of
 from ...networks.image_trunk import ImageTrunk, pooled_features
-from ...networks.semantics import OTHER, SemanticHeads, known_margin
+from ...networks.semantics import SemanticHeads, known_margin
 from ..dense.images import AugmentationConfig
 from ..dense.relighting import LightConfig
 from .batches import SemanticBatch, collate
-from .labels import LabeledObject, family_of
+from .labels import LabeledObject
 from .samples import SemanticSample, draw_semantic_sample
 
 Vectors = NDArray[np.float32]

@@ -123,8 +123,9 @@ def write_heads(tmp_path, monkeypatch):
     import torch
     from maquette.core.model.inference import meaning_weights
     from maquette.core.model.inference.meaning import semantics
-    from maquette.core.model.networks.semantics import OTHER, SemanticHeads, SemanticsConfig
+    from maquette.core.model.networks.semantics import SemanticHeads, SemanticsConfig
     from maquette.core.procedural.draw_targets import draw_targets
+    from maquette.core.procedural.object_families import OTHER
 
     trunk = semantics.load_trunk()
     path = tmp_path / "meaning.safetensors"

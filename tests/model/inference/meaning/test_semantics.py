@@ -4,8 +4,9 @@ import torch
 from maquette.core.errors import ImageError, WeightsError
 from maquette.core.model.inference.meaning import semantics
 from maquette.core.model.inference.meaning_weights import HEADS, save_part
-from maquette.core.model.networks.semantics import OTHER, SemanticHeads, SemanticsConfig
+from maquette.core.model.networks.semantics import SemanticHeads, SemanticsConfig
 from maquette.core.procedural.draw_targets import draw_targets
+from maquette.core.procedural.object_families import OTHER
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,5 @@
 import torch
-from maquette.core.model.networks.semantics import OTHER, SemanticsConfig
+from maquette.core.model.networks.semantics import SemanticsConfig
 from maquette.core.model.training.dense.losses import part_losses
 from maquette.core.model.training.semantics.batches import SemanticBatch
 from maquette.core.model.training.semantics.losses import (
@@ -8,6 +8,7 @@ from maquette.core.model.training.semantics.losses import (
     view_loss,
 )
 from maquette.core.procedural.draw_targets import draw_targets
+from maquette.core.procedural.object_families import OTHER
 
 
 def unit_vectors(*angles):

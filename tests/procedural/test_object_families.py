@@ -1,6 +1,5 @@
 import pytest
-from maquette.core.model.networks.semantics import OTHER
-from maquette.core.model.training.semantics.classes import UNSURE, family_of_name
+from maquette.core.procedural.object_families import OTHER, UNSURE, family_of_name
 
 
 @pytest.mark.parametrize(

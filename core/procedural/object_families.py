@@ -1,4 +1,4 @@
-"""The family of an artist's mesh by the words of its name: "sofa_big_02" is a sofa.
+"""The family of an object; that of an artist's mesh by its name's words: "sofa_big_02" is a sofa.
 
 Sets of meshes seldom tell what their objects are, but names of files do. The last word counts, as
 in "balcony table"; where only an earlier one is known, as in "car wheel" or "bottle ketchup", the
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 
-from ...networks.semantics import OTHER
+from ..dataset.records import Record
 
+OTHER = "other"  # the family of what no generator makes
 UNSURE = ""  # the family of what may or may not be of a known one
 
 # Families and the words that name their objects; two words are written without a space.
@@ -112,6 +113,18 @@ _QUALITIES = (
 _IGNORED = frozenset(_QUALITIES.split())
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _PATH = re.compile(r"__|[/\\]")
+
+
+def family_of(record: Record) -> str:
+    """Return the family of an object: its generator, or else what its name means."""
+    if is_procedural(record):
+        return record.family
+    return family_of_name(record.name)
+
+
+def is_procedural(record: Record) -> bool:
+    """Return whether an object comes from a generator."""
+    return record.source.startswith("procedural:")
 
 
 def family_of_name(name: str) -> str:
