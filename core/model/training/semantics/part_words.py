@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 
-from ....procedural.object_families import OTHER, UNSURE
+from ....procedural.object_families import OTHER, UNSURE, words_of_name
 from ....procedural.part_groups import GROUP_NAMES, part_group
-from .classes import UNSURE, words_of_name
 
 # Words that mean a group in every family; two words are written without a space.
 _WORDS: Mapping[str, str] = {
