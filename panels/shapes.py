@@ -23,7 +23,6 @@ from .thumbnails import pixel_thumbnail
 _SHAPES = "shapes"  # the part of the weights with the shape space
 _GENERATOR = "generator"
 _THUMBNAIL_SCALE = 4.0  # of the thumbnails of candidates, in heights of a button
-_COLUMNS = 2  # of candidates
 
 
 class MAQUETTE_PT_shapes(SidebarPanel, bpy.types.Panel):
@@ -71,18 +70,18 @@ def _draw_generation(layout: UILayout, context: Context) -> None:
     if not candidates:
         return
     layout.operator(MAQUETTE_OT_keep_shapes.bl_idname, icon='CHECKMARK')
-    grid = layout.grid_flow(row_major=True, columns=_COLUMNS, even_columns=True, align=True)
+    column = layout.column(align=True)
     for obj in candidates:
-        _draw_candidate(grid, obj)
+        _draw_candidate(column, obj)
     if any(nearest_of(obj) for obj in candidates):
         hint = layout.column(align=True)
         hint.label(text="Right: nearest training shape", text_ctxt=CONTEXT, icon='INFO')
         hint.label(text="Copies are below 0.5", text_ctxt=CONTEXT, icon='BLANK1')
 
 
-def _draw_candidate(grid: UILayout, obj: bpy.types.Object) -> None:
+def _draw_candidate(layout: UILayout, obj: bpy.types.Object) -> None:
     """Draw a candidate beside its nearest training shape, and a button that selects it."""
-    box = grid.box()
+    box = layout.box()
     found = thumbnails_of(obj)
     if found is not None:
         key, thumbnails = found
@@ -95,7 +94,8 @@ def _draw_candidate(grid: UILayout, obj: bpy.types.Object) -> None:
     nearest = nearest_of(obj)
     if nearest is not None:
         name, copying = nearest
-        box.label(text=f"{copying:.2f} {name}", translate=False)
+        short = name.rpartition("__")[2].replace("_", " ")  # without its set and folders
+        box.label(text=f"{copying:.2f} {short}", translate=False)
     is_chosen = obj.select_get()
     button = box.operator(
         MAQUETTE_OT_choose_shape.bl_idname,

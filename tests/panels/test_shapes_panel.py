@@ -52,7 +52,7 @@ class Layout:
 def made_shape(nearest):
     mesh = MeshArrays(np.eye(3, dtype=np.float32), np.array(((0, 1, 2),), np.int32))
     pixels = np.full((8, 8, 4), 255, np.uint8)
-    found = NearestShape("chair 7", 0.84, pixels) if nearest else None
+    found = NearestShape("furniture__old__chair_7", 0.84, pixels) if nearest else None
     return MadeShape(mesh, pixels, found)
 
 

@@ -1,3 +1,4 @@
+import copy
 import json
 from dataclasses import replace
 
@@ -6,11 +7,13 @@ import pytest
 import torch
 from maquette.core.errors import DatasetError
 from maquette.core.jobs.task import run_to_end
+from maquette.core.model.inference.shapes.shape_generator import load_generator
 from maquette.core.model.networks.shape_autoencoder import ShapeSpaceConfig
 from maquette.core.model.networks.shape_generators import GeneratorSizes
 from maquette.core.model.shape_classes import ANY_CLASS, SHAPE_CLASSES, class_index
 from maquette.core.model.training.shapes import (
     export,
+    generator_export,
     generator_scores,
     generators,
     latents,
@@ -198,3 +201,36 @@ def test_scores_know_copies_and_strangers(store):
     assert coverage == 1 and copying == pytest.approx(1)
     assert distance < 0.03 < generator_scores.compare_sets(others, known, others)[1]
     assert neighbor == 0  # the nearest one of each is its copy in the other set
+
+
+def test_an_exported_generator_knows_its_training_shapes(request_, store, tmp_path, monkeypatch):
+    once = replace(CONFIG, training=replace(CONFIG.training, steps=1))
+    checkpoint = run_to_end(trainer.train_shapes(tmp_path / "space", once, request_))
+    monkeypatch.setattr(generator_export, "GeneratorSizes", lambda: GeneratorSizes(numbers=8))
+    weights = tmp_path / "meaning.safetensors"
+    run = tmp_path / "generator"
+    run_to_end(generator_export.fit_run(run, "kernels", checkpoint, store, weights))
+
+    training = load_generator(weights).training
+    shapes = generators.training_shapes(store)
+    assert set(training.names) == {shape.name for shape in shapes}
+    assert len(training.coefficients) == len(training.names) == 2 * len(shapes)
+    assert training.typical > 0
+
+    # Each code has the name of its shape, or of the shape that it mirrors.
+    network = export.load_average(checkpoint)
+    (third,) = run_to_end(latents.encode_shapes(network, store, shapes[2:3], mirror=False)).codes
+    codes = np.load(run / "codes.npz")["codes"]
+    assert training.names[int(np.abs(codes - third).max(1).argmin())] == shapes[2].name
+
+    fewer = replace_shapes(store, shapes[:4])
+    with pytest.raises(DatasetError, match="other shapes"):
+        run_to_end(generator_export.fit_run(run, "kernels", checkpoint, fewer, weights))
+
+
+def replace_shapes(store, training):
+    """The store with fewer training shapes."""
+    fewer = copy.copy(store)
+    others = [shape for shape in store.shapes if shape.split != "train"]
+    fewer.shapes = [*training, *others]
+    return fewer
