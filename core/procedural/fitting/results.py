@@ -41,7 +41,6 @@ class ProceduralFit:
         volume: IoU with the inside of the mesh, 0..1.
         is_accepted: Whether it agrees well enough to be offered, see ``search.Fit``.
         is_expected: Whether it may be what the picture shows, see there.
-        is_of_form: Whether it agrees without being stretched far, and in depth, see there.
         colors: sRGB in 0..1 by the label of a part; empty where none is known.
     """
 
@@ -55,7 +54,6 @@ class ProceduralFit:
     volume: float
     is_accepted: bool
     is_expected: bool = True
-    is_of_form: bool = True
     colors: dict[str, Color] = field(default_factory=dict)
 
     def recipe(self, parts: str) -> Recipe:
@@ -179,7 +177,6 @@ def _placed_fit(
         volume=fit.score.field,
         is_accepted=fit.is_accepted,
         is_expected=fit.is_expected,
-        is_of_form=fit.is_of_form,
         colors=dict(colors),
     )
 

@@ -3,10 +3,11 @@ import json
 import bpy
 import numpy as np
 import pytest
-from maquette.core.errors import Cancelled
+from maquette.core.errors import Cancelled, MeshError
 from maquette.core.jobs.task import SteppedTask, in_thread
 from maquette.core.procedural.fitting import results
 from maquette.core.procedural.fitting.search import SearchSettings
+from maquette.operators.procedural.make_procedural import require_accepted
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +115,22 @@ def test_says_that_nothing_fits_and_changes_nothing(creature, scene_state):
     assert creature.visible_get()
     assert bpy.ops.maquette.make_procedural(use_nearest=True) == {'FINISHED'}
     assert bpy.context.object != creature
+
+
+def test_says_why_an_object_of_the_right_outline_is_refused():
+    fit = results.ProceduralFit(
+        family="tray",
+        seed=0,
+        values={},
+        yaw=0.0,
+        scale=np.array((0.1, 1.0, 0.1)),
+        location=np.zeros(3),
+        silhouette=0.95,
+        volume=0.8,
+        is_accepted=False,
+    )
+    with pytest.raises(MeshError, match=r"in outline is a tray .* stretched too far or differs"):
+        require_accepted(fit)
 
 
 def test_stopping_leaves_the_scene_as_it_was(bottle, scene_state):
