@@ -12,6 +12,7 @@ import pickle
 import sys
 import time
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ from maquette.core.model.evaluation.procedural import (
 )
 from maquette.core.model.inference import weights
 from maquette.core.model.training.semantics.classes import family_of_name
+from maquette.core.model.training.semantics.labels import family_of
 from maquette.core.procedural.fitting.seed_index import ABSTRACT
 
 KINDS = ("chair", "table", "bottle", "mug", "book", "house", "lamp", "car")
@@ -89,7 +91,8 @@ def questions_of(location, network, resolution):
         questions.append(run_to_end(picture_question(file, network, resolution)))
     except (ImageError, MeshError) as error:
         print(f"{location.name}: {error}", flush=True)
-    return questions
+    family = family_of(file.record)  # of a mesh by its name
+    return [replace(question, family=family) for question in questions]
 
 
 def answers_of(questions, heads):

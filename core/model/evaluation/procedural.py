@@ -46,7 +46,6 @@ from ..inference import weights
 from ..inference.meaning.family_proposals import propose_families
 from ..inference.pipeline import reconstruct_views, upright_view
 from ..networks.reconstruction import ReconstructionNetwork
-from ..training.semantics.labels import family_of
 from .baselines import Points
 from .evaluate import build_case, sample_objects
 from .test_cases import InputVariant
@@ -203,7 +202,7 @@ def shape_question(record: Record, shape: Shape) -> FittingQuestion | None:
     padded = np.pad(shape.grid, 1).astype(np.float32) - 0.5
     mesh = surface_nets(padded, 0.0, centers[0, 0, 0] - cell, cell)
     truth = Truth(shape.uniform, shape.uniform_inside, shape.surface, shape.surface_normals)
-    return FittingQuestion(SHAPE, record.name, family_of(record), mesh, (), truth)
+    return FittingQuestion(SHAPE, record.name, record.family, mesh, (), truth)
 
 
 def picture_question(
@@ -229,7 +228,7 @@ def picture_question(
         normals=case.normals @ turn.T,
     )
     name = file.record.name
-    return FittingQuestion(PICTURE, name, family_of(file.record), mesh, (view,), truth)
+    return FittingQuestion(PICTURE, name, file.record.family, mesh, (view,), truth)
 
 
 def answer_question(
