@@ -113,6 +113,8 @@ def test_a_hangup_that_is_ignored_stays_so():
     from maquette.operators.cli.stop_signals import stop_in_order
 
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # What ran earlier in this process, such as Ray, may have left a handler of its own.
+    before_stop = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         with stop_in_order():
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
@@ -120,6 +122,7 @@ def test_a_hangup_that_is_ignored_stays_so():
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     finally:
         signal.signal(signal.SIGHUP, before)
+        signal.signal(signal.SIGTERM, before_stop)
 
 
 def test_a_command_is_stopped_in_order_and_the_handlers_are_as_before():
