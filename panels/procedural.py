@@ -62,8 +62,24 @@ class MAQUETTE_PT_make_procedural(SidebarPanel, bpy.types.Panel):
         return obj is not None and obj.type == 'MESH' and storage.root_of(obj) is None
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
-        layout.operator(MAQUETTE_OT_make_procedural.bl_idname, icon='MODIFIER')
+        make_procedural_buttons(layout.row(align=True))
         self.draw_progress(layout)
+
+
+def make_procedural_buttons(row: UILayout) -> list[bpy.types.OperatorProperties]:
+    """Draw the button that makes what agrees, and the one that makes the nearest in any case.
+
+    Args:
+        row: To draw in.
+
+    Returns:
+        The operators' properties, to be set.
+    """
+    name = MAQUETTE_OT_make_procedural.bl_idname
+    agreeing = row.operator(name, icon='MODIFIER')
+    nearest = row.operator(name, text="Use Nearest", text_ctxt=CONTEXT)
+    nearest.use_nearest = True
+    return [agreeing, nearest]
 
 
 def _draw_parameters(layout: UILayout, root: bpy.types.Object, recipe: Recipe) -> None:

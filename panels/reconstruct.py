@@ -14,7 +14,6 @@ from ..operators.images.cut_out import MAQUETTE_OT_cut_out
 from ..operators.images.from_image import MAQUETTE_OT_try_example
 from ..operators.images.run_again import MAQUETTE_OT_run_again
 from ..operators.open_guide import MAQUETTE_OT_open_guide
-from ..operators.procedural.make_procedural import MAQUETTE_OT_make_procedural
 from ..operators.properties.scene import side_image_name
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
 from ..operators.results.mark_as_asset import MAQUETTE_OT_mark_as_asset, is_asset_candidate
@@ -26,6 +25,7 @@ from ..operators.results.show_confidence import (
 )
 from ..operators.semantics.label_parts import MAQUETTE_OT_label_parts, offers_labels
 from .dependency_notice import draw_missing
+from .procedural import make_procedural_buttons
 from .references import draw_button, draw_references
 from .sidebar import BUTTON_SCALE, SidebarPanel
 from .text import draw_text
@@ -63,9 +63,10 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
                 row.operator(name, text=text, text_ctxt=CONTEXT, icon='MESH_MONKEY'), settings
             )
 
-        row = layout.row()
+        row = layout.row(align=True)
         row.enabled = is_ready and not is_missing
-        _fill_procedural(row.operator(MAQUETTE_OT_make_procedural.bl_idname), settings)
+        for button in make_procedural_buttons(row):
+            _fill_procedural(button, settings)
         self.draw_progress(layout)
 
         # What can be done with the active object.

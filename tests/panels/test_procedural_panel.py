@@ -95,3 +95,22 @@ def test_any_other_mesh_can_be_made_procedural(addon):
     assert not Panel.poll(bpy.context)
     bpy.ops.object.camera_add()
     assert not Panel.poll(bpy.context)
+
+
+def test_what_does_not_agree_can_be_made_all_the_same(addon):
+    from maquette.panels.procedural import make_procedural_buttons
+
+    class Row:
+        def __init__(self):
+            self.drawn = []
+
+        def operator(self, name, **options):
+            button = SimpleNamespace(name=name, use_nearest=False)
+            self.drawn.append((button, options.get("text")))
+            return button
+
+    row = Row()
+    agreeing, nearest = make_procedural_buttons(row)
+    assert [text for _, text in row.drawn] == [None, "Use Nearest"]
+    assert agreeing.name == nearest.name == "maquette.make_procedural"
+    assert not agreeing.use_nearest and nearest.use_nearest
