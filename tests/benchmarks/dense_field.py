@@ -27,6 +27,8 @@ from maquette.core.model.inference.weights import load_weights
 from maquette.core.model.networks.dense_single_view import DenseSingleViewNetwork
 from maquette.core.model.networks.dense_trunk import DenseConfig
 from maquette.core.model.networks.ray_volume import RaySingleViewNetwork
+from maquette.core.model.training.checkpoints import read_checkpoint
+from maquette.core.model.training.dense.config_file import updated
 
 RESOLUTION = 96
 VARIANTS = ("front", "free")
@@ -34,11 +36,9 @@ VARIANTS = ("front", "free")
 
 def dense_network(checkpoint):
     """Return the moving average of a run."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    config = dict(state["config"]["network"])
-    for name in ("widths", "blocks"):
-        config[name] = tuple(config[name])
-    network = DenseSingleViewNetwork(DenseConfig(**config))
+    state = read_checkpoint(checkpoint, entries=("average", "config", "step"))
+    config = updated(DenseConfig(), state["config"]["network"])
+    network = DenseSingleViewNetwork(config)
     network.load_state_dict(state["average"])
     print("step", state["step"], flush=True)
     return network.eval().requires_grad_(False)

@@ -225,7 +225,7 @@ def _summarize(images: np.ndarray) -> dict[str, np.ndarray]:
         "stride8": masked_mean(maps.stride8, masks).numpy(),
         "masks": F.avg_pool2d(masks, 32).numpy(),
         "pixels": _pixel_features(batch),
-        "colors": _color_features(windows),
+        "colors": appearance.color_histograms(windows, _LEVELS),
     }
     halves = {name: array.astype(np.float16) for name, array in arrays.items()}
     return {**halves, "is_shown": is_shown}
@@ -237,16 +237,6 @@ def _pixel_features(windows: torch.Tensor) -> np.ndarray:
     joined = torch.cat((gray, windows[:, 3:]), 1)
     small = F.adaptive_avg_pool2d(joined, _GRAY_SIDE).flatten(1)
     return _normalized((small - small.mean(1, keepdim=True)).numpy())
-
-
-def _color_features(windows: np.ndarray) -> np.ndarray:
-    """Return unit vectors of the square roots of histograms of the object's colors."""
-    levels = (windows[:, :3] * _LEVELS).astype(int).clip(0, _LEVELS - 1)
-    cells = (levels[:, 0] * _LEVELS + levels[:, 1]) * _LEVELS + levels[:, 2]
-    rows = []
-    for cell, mask in zip(cells, windows[:, 3], strict=True):
-        rows.append(np.bincount(cell.ravel(), mask.ravel(), _LEVELS**3))
-    return _normalized(np.sqrt(np.array(rows, np.float32)))
 
 
 def _normalized(vectors: np.ndarray) -> np.ndarray:

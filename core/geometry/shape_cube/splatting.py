@@ -33,7 +33,7 @@ def splat_points(
         where a cell without points is known to be empty.
     """
     # The cell of each point, and where in it the point is.
-    cells = (points / CUBE_SIDE + 0.5) * SPLAT_SIDE
+    cells = cell_coordinates(points)
     index = np.floor(cells).astype(np.int64)
     within = ((index >= 0) & (index < SPLAT_SIDE)).all(1)
     index = index[within]
@@ -54,6 +54,12 @@ def splat_points(
     result[-1] = 1.0 if known is None else known.ravel()
 
     return result.reshape(POINT_CHANNELS, SPLAT_SIDE, SPLAT_SIDE, SPLAT_SIDE)
+
+
+def cell_coordinates(points: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Return points (P, 3) of the cube in cells: the first one is from 0 to 1."""
+    coordinates: NDArray[np.floating[Any]] = (points / CUBE_SIDE + 0.5) * SPLAT_SIDE
+    return coordinates
 
 
 def cell_centers() -> NDArray[np.float64]:

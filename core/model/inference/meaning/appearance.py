@@ -52,13 +52,18 @@ def without_appearance(vectors: Floats) -> Floats:
     return shapes
 
 
-def color_histograms(windows: Floats) -> Floats:
-    """Return unit vectors (B, 27) of how many pixels of the object have a color."""
-    levels = (windows[:, :3] * _LEVELS).astype(np.int64).clip(0, _LEVELS - 1)
-    cells = (levels[:, 0] * _LEVELS + levels[:, 1]) * _LEVELS + levels[:, 2]
+def color_histograms(windows: Floats, count: int = _LEVELS) -> Floats:
+    """Return unit vectors (B, count^3) of how many pixels of the object have a color.
+
+    Args:
+        windows: (B, 4, S, S), sRGB and mask in 0..1.
+        count: Levels of each channel.
+    """
+    levels = (windows[:, :3] * count).astype(np.int64).clip(0, count - 1)
+    cells = (levels[:, 0] * count + levels[:, 1]) * count + levels[:, 2]
     rows = []
     for cell, mask in zip(cells, windows[:, 3], strict=True):
-        rows.append(np.bincount(cell.ravel(), mask.ravel(), _LEVELS**3))
+        rows.append(np.bincount(cell.ravel(), mask.ravel(), count**3))
     return _normalized(np.sqrt(np.array(rows)))
 
 

@@ -35,7 +35,7 @@ from ....geometry.shape_cube.box import (
     field_coordinates,
     field_spacing,
 )
-from ....geometry.shape_cube.splatting import SPLAT_SIDE, cell_centers
+from ....geometry.shape_cube.splatting import SPLAT_SIDE, cell_centers, cell_coordinates
 from ....imaging.morphology import dilate
 from ....jobs.task import Progress, Task
 from ...metrics import nearest_distance
@@ -287,7 +287,7 @@ def _join_missing(surface: KnownSurface, image: KnownSurface, axis: int) -> Know
     distance, _ = nearest_distance(image.points, surface.points)
     is_missing = distance > _MISSING_DISTANCE
     if surface.known is not None:
-        cells = np.floor((image.points / CUBE_SIDE + 0.5) * SPLAT_SIDE).astype(np.int64)
+        cells = np.floor(cell_coordinates(image.points)).astype(np.int64)
         index = tuple(cells.clip(0, SPLAT_SIDE - 1).T)
         is_missing &= ~surface.known[index]
     known = None if surface.known is None else surface.known | np.flip(surface.known, axis)

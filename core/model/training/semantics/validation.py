@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ....dataset.splits import HELD_OUT_FAMILIES
 from ....procedural.object_families import OTHER, family_of
+from ...inference.meaning.appearance import color_histograms
 from ...networks.image_trunk import ImageTrunk, pooled_features
 from ...networks.semantics import SemanticHeads, known_margin
 from ..dense.images import AugmentationConfig
@@ -397,7 +398,7 @@ def _retrieval_scores(
         "": lambda looked: looked.embeddings.numpy(),
         "_trunk": lambda looked: looked.pooled.numpy(),
         "_pixels": lambda looked: _pixel_features(looked.images),
-        "_colors": lambda looked: _color_features(looked.images),
+        "_colors": lambda looked: color_histograms(looked.images.numpy(), _COLORS),
     }
     scores = {}
 
@@ -423,21 +424,6 @@ def _pixel_features(images: Tensor) -> Vectors:
     joined = torch.cat((gray, images[:, 3:]), 1)
     small = torch.nn.functional.adaptive_avg_pool2d(joined, _GRAY_SIDE).flatten(1)
     return torch.nn.functional.normalize(small - small.mean(1, keepdim=True), dim=1).numpy()
-
-
-def _color_features(images: Tensor) -> Vectors:
-    """Return unit vectors of the histograms of the object's colors."""
-    # One bin for each triple of levels; only what the mask shows is counted.
-    levels = (images[:, :3] * _COLORS).long().clamp(0, _COLORS - 1)
-    red, green, blue = levels.unbind(1)
-    bins = (red * _COLORS + green) * _COLORS + blue
-    coverage = images[:, 3]
-
-    histograms = torch.zeros(len(images), _COLORS**3)
-    histograms.scatter_add_(1, bins.flatten(1), coverage.flatten(1))
-    # The root makes large uniform areas count less.
-    vectors = histograms.sqrt()
-    return torch.nn.functional.normalize(vectors, dim=1).numpy()
 
 
 def format_scores(scores: dict[str, float], count: int) -> str:
