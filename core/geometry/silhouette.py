@@ -1,17 +1,26 @@
-"""The silhouette of a mesh in an image."""
+"""The silhouette of a mesh in an image.
+
+How many faces cover a point follows from their edges alone: along a row of the image every edge that
+is passed begins or ends a face. Where two faces that lie beside each other share an edge, one ends as
+the other begins. So only edges at which the surface turns back or ends have to be looked at, which are
+few.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
 from ..cameras import Camera
+from .ray_crossings import expand
 
-_SUPERSAMPLING = 4  # fine pixels along a pixel; even, see below
-# A polygon is drawn with its rim, half a fine pixel wide on either side. So a pixel that is half
-# covered has a value slightly above the middle of 0..255.
-_HALF_COVERED = 128
+Floats = NDArray[np.floating[Any]]
+
+_SUPERSAMPLING = 3  # fine pixels along a pixel; odd, so that the middle one decides at an edge
+_HALF_COVERED = _SUPERSAMPLING**2 / 2
 
 
 def render_silhouette(mesh: MeshArrays, camera: Camera) -> NDArray[np.bool_]:
@@ -23,18 +32,76 @@ def render_silhouette(mesh: MeshArrays, camera: Camera) -> NDArray[np.bool_]:
         mesh: The mesh.
         camera: Its width and height are those of the result.
     """
-    from PIL import Image, ImageDraw
-
     fine = camera.resized(_SUPERSAMPLING * camera.width, _SUPERSAMPLING * camera.height)
-    image = Image.new("L", (fine.width, fine.height))
-    draw = ImageDraw.Draw(image)
-
     pixels, depth = fine.project(mesh.vertices)
     in_front = (depth[mesh.faces] > 0).all(1)
-    for polygon in pixels[mesh.faces[in_front]]:
-        draw.polygon(polygon.ravel().tolist(), fill=255)  # Pillow rounds coordinates down
+    is_covered = _count_faces(pixels, mesh.faces[in_front], fine.width, fine.height) != 0
 
-    return np.asarray(image.reduce(_SUPERSAMPLING)) > _HALF_COVERED
+    # How many of its fine pixels are covered.
+    shape = (camera.height, _SUPERSAMPLING, camera.width, _SUPERSAMPLING)
+    counts = is_covered.reshape(shape).sum((1, 3))
+    return np.asarray(counts > _HALF_COVERED)
+
+
+def _count_faces(
+    corners: Floats, faces: NDArray[np.integer[Any]], width: int, height: int
+) -> NDArray[np.int32]:
+    """Return how many faces cover the center of each pixel (height, width).
+
+    Args:
+        corners: (V, 2) pixels of the vertices.
+        faces: (F, K) indices of them, in either order.
+        width: Of the image.
+        height: Of the image.
+    """
+    start, end, turns = _turning_edges(corners, faces)
+
+    # The rows whose middle an edge passes, and where.
+    first, last = np.sort((corners[start, 1], corners[end, 1]), axis=0)
+    first_row = np.ceil(first - 0.5).clip(0, height).astype(np.int64)
+    end_row = np.ceil(last - 0.5).clip(0, height).astype(np.int64)
+    edge, rank = expand(end_row - first_row)
+    row = first_row[edge] + rank
+    origin = corners[start][edge]
+    span = corners[end][edge] - origin
+    x = origin[:, 0] + span[:, 0] * ((row + 0.5 - origin[:, 1]) / span[:, 1])
+    column = np.ceil(x - 0.5).clip(0, width).astype(np.int64)
+
+    # From that column on there are as many faces more, or less.
+    change = turns[edge] * np.sign(span[:, 1])
+    size = height * (width + 1)
+    changes = np.bincount(row * (width + 1) + column, change, size)
+    by_row = changes.reshape(height, width + 1)
+    return by_row.cumsum(1)[:, :width].astype(np.int32)
+
+
+def _turning_edges(
+    corners: Floats, faces: NDArray[np.integer[Any]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return the edges that do not lie between two faces beside each other.
+
+    Returns:
+        Their ends (E,) and (E,), and of how many more faces (E,) they are run through from the
+        first to the second end than back, if all faces are run through clockwise.
+    """
+    start = faces.astype(np.int64)
+    end = np.roll(start, -1, axis=1)
+    x, y = np.ascontiguousarray(corners.T)
+    double_area = (x[start] * y[end] - x[end] * y[start]).sum(1)
+    orientation = np.sign(double_area)[:, None]
+
+    # Each edge once, with the sum of what its faces say.
+    lower = np.minimum(start, end)
+    upper = np.maximum(start, end)
+    turns = np.where(start < end, orientation, -orientation)
+    names = (lower * len(corners) + upper).ravel()
+    order = names.argsort()
+    begins = np.flatnonzero(np.diff(names[order], prepend=-1))
+    sums = np.add.reduceat(turns.ravel()[order], begins) if len(begins) else np.zeros(0)
+
+    turning = np.flatnonzero(sums)
+    chosen = names[order][begins[turning]]
+    return chosen // len(corners), chosen % len(corners), sums[turning]
 
 
 def silhouette_iou(mesh: MeshArrays, camera: Camera, mask: NDArray[np.bool_]) -> float:

@@ -117,17 +117,19 @@ def taubin_smooth(mesh: MeshArrays, rounds: int = 8) -> MeshArrays:
     corners = mesh.faces.shape[1]
     vertex = mesh.faces.ravel()
     neighbor = mesh.faces[:, np.r_[1:corners, 0]].ravel()
-    neighbor_count = np.maximum(np.bincount(vertex, minlength=len(mesh.vertices)), 1)[:, None]
+    count = len(mesh.vertices)
+    neighbor_count = np.maximum(np.bincount(vertex, minlength=count), 1)
 
-    positions = mesh.vertices.astype(float)
-    for step in _TAUBIN_STEPS * rounds:
-        sums = []
-        for axis in range(3):
-            sums.append(np.bincount(vertex, positions[neighbor, axis], len(positions)))
-        mean = np.stack(sums, axis=1) / neighbor_count
-        positions += step * (mean - positions)
+    # Axis by axis, so that the coordinates that are read lie close together.
+    vertices = np.empty_like(mesh.vertices)
+    for axis in range(3):
+        position = mesh.vertices[:, axis].astype(float)
+        for step in _TAUBIN_STEPS * rounds:
+            mean = np.bincount(vertex, position[neighbor], count) / neighbor_count
+            position += step * (mean - position)
+        vertices[:, axis] = position
 
-    return replace(mesh, vertices=positions.astype(np.float32))
+    return replace(mesh, vertices=vertices)
 
 
 def _corner_codes(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -47,10 +47,14 @@ from .winding_number import face_normals, vertex_normals
 _SHARPNESS = 6  # power of the cosine by which images are blended
 # Weight of the colors below those of the views; they show through where views are grazing.
 _BASE_WEIGHT = 0.01
+_ENOUGH_WEIGHT = 0.2  # of the views, from which on other colors need not be known
 _SQUARELY_SHARE = 1e-4  # by which squarely seen surfaces count for outlines, if there is no other
 _UNKNOWN_COLOR = 0.5  # of a mesh without colors: gray
 _PADDING = 16  # texels around each island of the unwrapping, for filtering and mipmaps
 _MIN_OPACITY = 0.5  # below it a pixel is background
+
+
+ColorPrediction = Callable[[NDArray[np.int64]], Task[NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)
@@ -107,19 +111,21 @@ def bake_texture(
 
 
 def vertex_colors_from_views(
-    mesh: MeshArrays, views: Sequence[View], cell: float
+    mesh: MeshArrays, views: Sequence[View], cell: float, predict: ColorPrediction | None = None
 ) -> Task[NDArray[np.float32]]:
     """Return the colors of a mesh's vertices as views show them.
 
-    Where no view sees a vertex, it has the mesh's color. Without one it is spread from where views
-    see the surface from aside, which is next to what they do not see: so no feature of a front is
-    repeated on a back. Visibility is estimated from the vertices alone, which is fast, and enough
-    for dense meshes.
+    Where no view sees a vertex, it has the color that is predicted, or the mesh's. Without either
+    it is spread from where views see the surface from aside, which is next to what they do not see:
+    so no feature of a front is repeated on a back. Visibility is estimated from the vertices alone,
+    which is fast, and enough for dense meshes.
 
     Args:
         mesh: Its colors are used where no view sees a vertex.
         views: Images whose alpha is the object's mask, with cameras in the mesh's frame.
         cell: Typical distance of neighboring vertices, meters.
+        predict: Returns the colors (N, 3) of vertices of some indices (N,), those that views show
+            little of.
 
     Returns:
         (V, 3) float32, sRGB in 0..1.
@@ -138,7 +144,11 @@ def vertex_colors_from_views(
 
     seen = yield from _sum_views(samples, views, depth_buffer)
     base = samples.colors
-    if mesh.colors is None:
+    if predict is not None:
+        base = seen.mean_colors()
+        unknown = np.flatnonzero(seen.weights < _ENOUGH_WEIGHT)
+        base[unknown] = yield from predict(unknown)
+    elif mesh.colors is None:
         outline_colors = seen.outline_colors / np.maximum(seen.outline_weights, 1e-12)[:, None]
         spread = spread_colors(vertices, outline_colors, seen.outline_weights, vertices)
         base = samples.colors if spread is None else spread
@@ -207,6 +217,11 @@ class _SeenColors:
     weights: Floats
     outline_colors: Floats
     outline_weights: Floats
+
+    def mean_colors(self) -> Floats:
+        """Return the mean colors (P, 3) of the views; black where none sees a point."""
+        means: Floats = self.colors / np.maximum(self.weights, 1e-12)[:, None]
+        return means
 
     def blend_over(self, base: Floats) -> Floats:
         """Return the blended colors (P, 3); ``base`` (P, 3) shows where views see little."""

@@ -5,7 +5,7 @@ import pytest
 from maquette.core import cameras
 from maquette.core.arrays import MeshArrays, View
 from maquette.core.geometry.texture_baking import bake_texture, vertex_colors_from_views
-from maquette.core.jobs.task import run_to_end
+from maquette.core.jobs.task import Progress, run_to_end
 
 SIZE = 192
 COLORS = {
@@ -248,3 +248,25 @@ def test_without_colors_hidden_vertices_take_those_of_the_outline():
     hidden = found[(sides == "front") & (mesh.vertices[:, 1] > 0) & (out < 0.14)]
     assert len(hidden) > 100
     np.testing.assert_allclose(hidden, np.broadcast_to((0.9, 0, 0), hidden.shape), atol=0.1)
+
+
+def test_only_what_the_pictures_hardly_show_is_predicted():
+    mesh, sides = grids(((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5)))
+    asked = []
+
+    def predict(chosen):
+        asked.append(chosen)
+        yield Progress(1.0, "Coloring")
+        return np.tile(np.float32((0, 0, 1)), (len(chosen), 1))
+
+    pictures = [picture("front"), picture("right")]
+    found = run_to_end(vertex_colors_from_views(mesh, pictures, CELL, predict))
+    inner = np.sort(np.abs(mesh.vertices), axis=1)[:, 1] < 0.45  # of a face, clear of its edges
+    shown = np.isin(sides, ("front", "right"))
+    (chosen,) = asked
+    assert not np.isin(np.flatnonzero(shown & inner), chosen).any()
+    assert np.isin(np.flatnonzero(~shown & inner), chosen).all()
+    blue = np.tile((0, 0, 1), (len(found[~shown & inner]), 1))
+    np.testing.assert_allclose(found[~shown & inner], blue, atol=1e-6)
+    for name in ("front", "right"):
+        assert np.abs(found[inner & (sides == name), 0] - COLORS[name]).max() < 0.02, name

@@ -31,7 +31,7 @@ from ...geometry.connectivity import remove_small_components
 from ...geometry.mise import evaluate_multiresolution
 from ...geometry.surface_nets import surface_nets, taubin_smooth
 from ...geometry.symmetry import find_symmetry_plane
-from ...geometry.texture_baking import vertex_colors_from_views
+from ...geometry.texture_baking import ColorPrediction, vertex_colors_from_views
 from ...imaging.image_files import encode_png
 from ...jobs.task import Progress, Task, subtask
 from ..networks.layers import device_of
@@ -197,30 +197,28 @@ def reconstruct_views(
     features, field, frame_scale = yield from _build_field(views, network, resolution)
     mesh = yield from _extract_surface(field, resolution)
 
-    # Of one view the network would repeat the front on the back.
-    predicted_colors = None
-    if len(views) > 1:
-        predicted_colors = yield from _predict_colors(network, features, mesh.vertices)
     contrast = yield from subtask(
-        occupancy_contrast(field, mesh), 0.9, 0.95, "Estimating confidence"
+        occupancy_contrast(field, mesh), 0.75, 0.8, "Estimating confidence"
     )
     confidence = apply_calibration(contrast, network.calibration_for(features))
+    predict = _color_prediction(network, features, mesh.vertices)
 
     # Back from the field's frame to that of the cameras.
     vertices = mesh.vertices / np.float32(frame_scale)
-    mesh = replace(mesh, vertices=vertices, colors=predicted_colors, confidence=confidence)
+    mesh = replace(mesh, vertices=vertices, confidence=confidence)
 
-    yield Progress(0.95, "Finding symmetry")
+    yield Progress(0.8, "Finding symmetry")
     mesh = replace(mesh, symmetry=find_symmetry_plane(mesh, views))
 
-    # The images replace the predicted colors wherever they show the surface.
+    # The images give the colors wherever they show the surface. Of one view the network would
+    # repeat the front on the back.
     crops = []
     for view in views:
-        yield Progress(0.95, "Coloring")
+        yield Progress(0.85, "Coloring")
         crops.append(crop_view(view, 2 * resolution))
     cell = 2 * BOUND / resolution / frame_scale
-    coloring = vertex_colors_from_views(mesh, crops, cell)
-    colors = yield from subtask(coloring, 0.95, 1.0, "Coloring")
+    coloring = vertex_colors_from_views(mesh, crops, cell, predict if len(views) > 1 else None)
+    colors = yield from subtask(coloring, 0.85, 1.0, "Coloring")
 
     return replace(mesh, colors=colors)
 
@@ -321,23 +319,24 @@ def _network_inputs(views: Sequence[View], network: ReconstructionNetwork) -> tu
     return torch.from_numpy(floats).to(device), torch.from_numpy(cameras).to(device)
 
 
-def _predict_colors(
+def _color_prediction(
     network: ReconstructionNetwork, features: Features, vertices: NDArray[np.float32]
-) -> Task[NDArray[np.float32]]:
-    """Return the network's colors (V, 3) at ``vertices`` (V, 3) of the field's frame."""
+) -> ColorPrediction:
+    """Return what predicts the colors of some of ``vertices`` (V, 3) of the field's frame."""
     device = device_of(network)
-    colors = []
-    chunks = np.array_split(vertices, 1 + len(vertices) // CHUNK)
 
-    for index, chunk in enumerate(chunks):
-        yield Progress(0.8 + 0.1 * index / len(chunks), "Coloring")
-        points = torch.from_numpy(chunk)[None].to(device)
-        with torch.inference_mode():
-            prediction = network.predict_color(features, points)
-            clamped = prediction[0].clamp(0, 1)
-        colors.append(clamped.cpu().numpy())
+    def predict(chosen: NDArray[np.int64]) -> Task[NDArray[np.float32]]:
+        colors = [np.empty((0, 3), np.float32)]
+        for chunk in np.array_split(vertices[chosen], 1 + len(chosen) // CHUNK):
+            yield Progress(1.0, "Coloring")
+            points = torch.from_numpy(chunk)[None].to(device)
+            with torch.inference_mode():
+                prediction = network.predict_color(features, points)
+                clamped = prediction[0].clamp(0, 1)
+            colors.append(clamped.cpu().numpy())
+        return np.concatenate(colors)
 
-    return np.concatenate(colors)
+    return predict
 
 
 def scaled_to(mesh: MeshArrays, size: float) -> MeshArrays:

@@ -77,26 +77,27 @@ def rotate_upright(camera: Camera, up: Floats) -> Camera:
 
 def crop_view(view: View, size: int) -> View:
     """Return ``view`` as a square of ``size`` pixels that shows 1.1 units around the origin."""
-    camera = view.camera
-    low, window = _crop_window(camera)
+    low, window = _crop_window(view.camera)
+    image = _crop_color(view.image, low, window, size)
+    return View(image, crop_camera(view.camera, size))
 
-    # The camera's intrinsics, in pixels of the crop.
+
+def crop_camera(camera: Camera, size: int) -> Camera:
+    """Return the camera of :func:`crop_view`."""
+    low, window = _crop_window(camera)
     focal_x, focal_y = _focal_lengths(camera) * size / window
     center = camera.intrinsics[:2, 2]
     center_x, center_y = (center - low) * size / window
     row_x = (focal_x, 0, center_x)
     row_y = (0, focal_y, center_y)
-    intrinsics = np.array((row_x, row_y, (0, 0, 1.0)))
 
-    crop_camera = Camera(
+    return Camera(
         to_world=camera.to_world,
-        intrinsics=intrinsics,
+        intrinsics=np.array((row_x, row_y, (0, 0, 1.0))),
         width=size,
         height=size,
         orthographic=camera.orthographic,
     )
-    image = _crop_color(view.image, low, window, size)
-    return View(image, crop_camera)
 
 
 def resize_square(image: Pixels, size: int) -> Pixels:

@@ -32,7 +32,7 @@ from ...geometry.silhouette import render_silhouette, silhouette_iou
 from ...geometry.winding_number import vertex_normals
 from ...jobs.task import Progress, Task
 from ..metrics import nearest_distance
-from .preprocessing import crop_view
+from .preprocessing import crop_camera, crop_mask, crop_view
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
@@ -114,8 +114,8 @@ def measure_silhouettes(mesh: MeshArrays, views: Sequence[View]) -> tuple[float,
     """
     scores = []
     for view in views:
-        window = crop_view(view, _WINDOW)
-        scores.append(silhouette_iou(mesh, window.camera, window.image[..., 3] > 0.5))
+        mask = crop_mask(view, _WINDOW) > 0.5
+        scores.append(silhouette_iou(mesh, crop_camera(view.camera, _WINDOW), mask))
     return tuple(scores)
 
 
