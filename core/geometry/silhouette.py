@@ -1,9 +1,9 @@
 """The silhouette of a mesh in an image.
 
-How many faces cover a point follows from their edges alone: along a row of the image every edge that
-is passed begins or ends a face. Where two faces that lie beside each other share an edge, one ends as
-the other begins. So only edges at which the surface turns back or ends have to be looked at, which are
-few.
+How many faces cover a point follows from their edges alone: along a row of the image every edge
+that is passed begins or ends a face. Where two faces that lie beside each other share an edge, one
+ends as the other begins. So only edges at which the surface turns back or ends have to be looked
+at, which are few.
 """
 
 from __future__ import annotations

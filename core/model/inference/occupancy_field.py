@@ -99,6 +99,17 @@ def expected_iou_threshold(logits: Floats) -> float:
     return float((descending[best] + next_lower) / 2)
 
 
+class Outlines(NamedTuple):
+    """Masks of N views, which may be more than the network looks at.
+
+    masks: (1, N, 1, H, H), at any resolution.
+    cameras: (1, N, 5, 4), see ``projection``.
+    """
+
+    masks: Tensor
+    cameras: Tensor
+
+
 class _Projected(NamedTuple):
     """Points in the views.
 
@@ -124,16 +135,21 @@ class HullConstrainedField:
 
     Args:
         network: The reconstruction network.
-        features: Of the views.
-        masks: (1, N, 1, H, H) of the views, at any resolution.
+        features: Of the views that the network looks at.
+        outlines: Of all views.
         resolution: Cells along each side of the grid at which the field will be evaluated.
     """
 
     reach = BOUND / MAP_SIZE  # half a pixel of the boost maps
 
     def __init__(
-        self, network: ReconstructionNetwork, features: Features, masks: Tensor, resolution: int
+        self,
+        network: ReconstructionNetwork,
+        features: Features,
+        outlines: Outlines,
+        resolution: int,
     ) -> None:
+        masks, self._cameras = outlines
         self._network = network
         self._features = features
         half_cell = max(masks.shape[-1] // (2 * resolution), 1)
@@ -231,7 +247,7 @@ class HullConstrainedField:
         if self._shift_map is None:
             return points
         shift = sample_maps(self._shift_map, ndc)[0, 0]
-        camera = self._features.cameras[0, 0]
+        camera = self._cameras[0, 0]
         local = points[0] @ camera[:4, :3].T + camera[:4, 3]
 
         # Image coordinates and depth after the shift; a perspective divides by the depth.
@@ -296,20 +312,20 @@ class HullConstrainedField:
         return hull_logits
 
     def _camera_matrix(self, view: int) -> NDArray[np.float32]:
-        matrix: NDArray[np.float32] = self._features.cameras[0, view].cpu().numpy()
+        matrix: NDArray[np.float32] = self._cameras[0, view].cpu().numpy()
         return matrix
 
     def _project(self, masks: Tensor, points: Floats) -> _Projected:
         """Project ``points`` (P, 3) into the views, and sample ``masks`` there."""
         tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None].to(masks.device)
-        ndc, depth = project_depth(self._features.cameras, tensor)
+        ndc, depth = project_depth(self._cameras, tensor)
         mask_coverage = sample_maps(masks, ndc)[0, ..., 0].amin(0)
         return _Projected(tensor, ndc, depth, mask_coverage)
 
     def _grid_pixels(self, view: int, points: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return the index (P,) of each point's pixel on a 49 x 49 map of ``view``; -1 outside."""
         tensor = torch.from_numpy(points)[None].to(self._masks.device)
-        ndc, _ = project_depth(self._features.cameras[:, view : view + 1], tensor)
+        ndc, _ = project_depth(self._cameras[:, view : view + 1], tensor)
         column_row = np.floor((ndc[0, 0].cpu().numpy() + 1) / 2 * _GRID).astype(int)
         is_within = ((column_row >= 0) & (column_row < _GRID)).all(1)
         return np.where(is_within, column_row[:, 1] * _GRID + column_row[:, 0], -1)

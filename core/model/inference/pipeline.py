@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...alignment.side_views import align_side_cameras
+from ...alignment.view_selection import most_different_views
 from ...arrays import MeshArrays, SourceView, View
 from ...errors import MeshError
 from ...geometry.connectivity import remove_small_components
@@ -40,12 +41,21 @@ from ..networks.reconstruction import BOUND, Features, ReconstructionNetwork
 from . import weights
 from .confidence import apply_calibration, occupancy_contrast
 from .foreground import segment_foreground, segment_images
-from .occupancy_field import CHUNK, HullConstrainedField
-from .preprocessing import assumed_camera, crop_mask, crop_view, median_filter, rotate_upright
+from .occupancy_field import CHUNK, HullConstrainedField, Outlines
+from .preprocessing import (
+    assumed_camera,
+    crop_camera,
+    crop_mask,
+    crop_view,
+    median_filter,
+    rotate_upright,
+)
 from .silhouette_fitting import fit_to_views, measure_silhouettes
 
 Pixels = NDArray[np.float32]
 
+# Views that the network looks at, as many as it was trained on; the masks of all bound the object.
+_MOST_VIEWS = 4
 _MASK_SIZE = 256  # pixels: width and height of the masks that constrain the field
 
 # A component is kept if it has this share of the largest one's volume, or of the longest one's
@@ -236,8 +246,8 @@ def _build_field(
         scaled_views = []
         for view in views:
             scaled_views.append(View(view.image, view.camera.scaled(frame_scale)))
-        features, masks = yield from _encode_views(scaled_views, network)
-        field = HullConstrainedField(network, features, masks, resolution)
+        features, outlines = yield from _encode_views(scaled_views, network)
+        field = HullConstrainedField(network, features, outlines, resolution)
 
         is_last = len(views) > 1 or frame_scale <= _MIN_FRAME_SCALE
         max_cut_share = 1.0 if is_last else _MAX_CUT_SHARE
@@ -287,17 +297,24 @@ def _estimate_up(view: View, network: ReconstructionNetwork) -> NDArray[np.float
 
 def _encode_views(
     views: Sequence[View], network: ReconstructionNetwork
-) -> Task[tuple[Features, Tensor]]:
-    """Return features of ``views``, and their masks (1, N, 1, H, W) at a higher resolution."""
+) -> Task[tuple[Features, Outlines]]:
+    """Return features of ``views``, and the outlines of all of them at a higher resolution."""
     yield Progress(0.05, "Encoding images")
-    images, cameras = _network_inputs(views, network)
-    crops = [crop_mask(view, _MASK_SIZE) for view in views]
-    masks = torch.from_numpy(np.stack(crops))[None, :, None]
+    looked_at = most_different_views([view.camera for view in views], _MOST_VIEWS)
+    images, cameras = _network_inputs([views[index] for index in looked_at], network)
+
+    masks = np.stack([crop_mask(view, _MASK_SIZE) for view in views])
+    matrices = [camera_matrix(crop_camera(view.camera, _MASK_SIZE)) for view in views]
+    device = device_of(network)
+    outlines = Outlines(
+        masks=torch.from_numpy(masks)[None, :, None].to(device),
+        cameras=torch.from_numpy(np.stack(matrices))[None].to(device),
+    )
 
     yield Progress(0.07, "Encoding images")
     with torch.inference_mode():
         features = network.encode_views(images, cameras)
-    return features, masks.to(device_of(network))
+    return features, outlines
 
 
 def _network_inputs(views: Sequence[View], network: ReconstructionNetwork) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -7,6 +5,7 @@ from maquette.core.cameras import side_camera
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model.inference.occupancy_field import (
     HullConstrainedField,
+    Outlines,
     expected_iou_threshold,
 )
 from maquette.core.model.inference.preprocessing import assumed_camera, rotate_upright
@@ -37,7 +36,7 @@ def field(network, masks, cameras=("front",)):
     ]
     matrices = torch.from_numpy(np.stack([camera_matrix(camera) for camera in found]))[None]
     stack = torch.from_numpy(np.stack(masks))[None, :, None]
-    return HullConstrainedField(network, SimpleNamespace(cameras=matrices), stack, 128)
+    return HullConstrainedField(network, None, Outlines(stack, matrices), 128)
 
 
 def bar(left, width):

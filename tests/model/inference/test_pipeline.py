@@ -79,3 +79,29 @@ def test_a_predicted_mesh_is_in_the_frame_of_its_case(hull_network, dataset, que
     mesh = run_to_end(predict_mesh(judged, hull_network, 64))
     view = judged.views[0]
     assert metrics.iou(render_silhouette(mesh, view.camera), view.image[..., 3] > 0.5) > 0.88
+
+
+def test_masks_of_all_views_count_though_the_network_looks_at_four(hull_network, monkeypatch):
+    square = np.zeros((128, 128, 4), np.float32)
+    square[34:94, 34:94] = 1
+    narrow = square.copy()
+    narrow[:, :49] = 0
+    narrow[:, 79:] = 0
+    names = ("front", "right", "back", "top", "left", "bottom")
+    views = [View(square, side_camera(name, 1.1, 128)) for name in names[:5]]
+    views.append(View(narrow, side_camera("bottom", 1.1, 128)))
+
+    looked_at = []
+    encode = hull_network.encode_views
+
+    def remember(images, cameras):
+        looked_at.append(images.shape[1])
+        return encode(images, cameras)
+
+    monkeypatch.setattr(hull_network, "encode_views", remember)
+    mesh = run_to_end(reconstruct_views(views, hull_network, 64))
+    width, depth, height = np.ptp(mesh.vertices, axis=0)
+    assert looked_at == [4]
+    assert width == pytest.approx(30 / 128 * 1.1, abs=0.03)
+    assert depth == pytest.approx(60 / 128 * 1.1, abs=0.03)
+    assert height == pytest.approx(60 / 128 * 1.1, abs=0.03)
