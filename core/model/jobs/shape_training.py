@@ -97,11 +97,12 @@ def train_shape_generator(
     """
     dependencies.require_packages(*dependencies.MODEL)
     yield Progress(0.0, "Loading the network")
-    from ..training.shapes import config_file, generator_export, generators, trainer
+    from ..training import loop
+    from ..training.shapes import config_file, generator_export, generators
     from ..training.shapes import store as stores
 
     shapes = stores.ShapeStore(store)
-    checkpoint = shape_space / trainer.CHECKPOINT
+    checkpoint = shape_space / loop.CHECKPOINT
 
     # Fitted distributions need no training.
     if given.get("kind") in FITTED_KINDS:

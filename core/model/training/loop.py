@@ -24,6 +24,7 @@ from . import checkpoints
 
 # Added to the learning rate so that the last steps of a cosine still move the weights.
 LEARNING_RATE_FLOOR = 1e-6
+CHECKPOINT = "checkpoint.pt"  # in the folder of a run
 MOST_SKIPPED = 20  # steps in a row without finite gradients before a training ends
 T = TypeVar("T")
 Batch = TypeVar("Batch", contravariant=True)
@@ -160,10 +161,34 @@ def loss_values(losses: Mapping[str, Tensor]) -> dict[str, float]:
     return dict(zip(losses, values, strict=True))
 
 
+class SteppedConfig(Protocol):
+    """When a run ends, and the seconds between two checkpoints."""
+
+    @property
+    def steps(self) -> int:
+        """Steps in all."""
+
+    @property
+    def checkpoint_seconds(self) -> float:
+        """Seconds between two checkpoints."""
+
+
+class RunConfig(Protocol):
+    """Settings of a run."""
+
+    @property
+    def training(self) -> SteppedConfig:
+        """Settings of the training."""
+
+
 class SteppedTrainer(Protocol[Batch]):
     """What :func:`steps_until_stopped` drives."""
 
     step: int
+
+    @property
+    def config(self) -> RunConfig:
+        """Settings of the run."""
 
     def train_step(self, batch: Batch) -> dict[str, float]:
         """Take one step; returns the losses by name, "all" among them."""
@@ -172,50 +197,44 @@ class SteppedTrainer(Protocol[Batch]):
         """Write everything that a resumed run needs, whole or not at all."""
 
 
-@dataclass(frozen=True)
-class RunPlan:
-    """When a run ends, and what it writes down on its way.
-
-    Attributes:
-        steps: in all.
-        checkpoint: path of the checkpoint.
-        checkpoint_seconds: between two checkpoints.
-        stop: the file that ends the run.
-        log_step: called after each step with the step, its losses, and its seconds.
-        after_step: called after that with the step; it validates where that is due.
-    """
-
-    steps: int
-    checkpoint: Path
-    checkpoint_seconds: float
-    stop: StopFile
-    log_step: Callable[[int, Mapping[str, float], float], None]
-    after_step: Callable[[int], None]
-
-
 def steps_until_stopped(
-    trainer: SteppedTrainer[T], batches: Iterator[T], plan: RunPlan
+    trainer: SteppedTrainer[T],
+    batches: Iterator[T],
+    run: Path,
+    log_step: Callable[[int, Mapping[str, float], float], None],
+    after_step: Callable[[int], None] | None = None,
 ) -> Task[None]:
-    """Step until the end, or until the stop file is there.
+    """Step until the end, or until the stop file is there, and write checkpoints.
 
-    The checkpoint after the last step is the caller's.
+    Args:
+        trainer: Whose settings have the number of steps and the seconds between two checkpoints.
+        batches: One for each step.
+        run: Folder of the run.
+        log_step: Called after each step with the step, its losses, and its seconds.
+        after_step: Called after that with the step; it validates where that is due.
     """
+    config = trainer.config.training
+    stop = StopFile(run)
     saved = time.monotonic()
-    while trainer.step < plan.steps:
+    is_stopped = False
+
+    while trainer.step < config.steps and not is_stopped:
         began = time.perf_counter()
         losses = trainer.train_step(next(batches))
-        plan.log_step(trainer.step, losses, time.perf_counter() - began)
+        log_step(trainer.step, losses, time.perf_counter() - began)
 
         # The stop file is looked for once a step, so that what follows agrees on it.
-        is_stopped = plan.stop.exists()
-        plan.after_step(trainer.step)
-        if is_stopped or time.monotonic() - saved > plan.checkpoint_seconds:
-            trainer.save(plan.checkpoint)
+        is_stopped = stop.exists()
+        if after_step:
+            after_step(trainer.step)
+        if is_stopped or time.monotonic() - saved > config.checkpoint_seconds:
+            trainer.save(run / CHECKPOINT)
             saved = time.monotonic()
         text = f"Step {trainer.step}, loss {losses['all']:.3f}"
-        yield Progress(trainer.step / plan.steps, text)
-        if is_stopped:
-            break
+        yield Progress(trainer.step / config.steps, text)
+
+    trainer.save(run / CHECKPOINT)
+    stop.remove()
 
 
 def prefetch_batches(sample: Callable[[int], T], first_step: int) -> Generator[T, None, None]:

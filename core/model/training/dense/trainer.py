@@ -29,8 +29,8 @@ from ..checkpoints import Stored, load_parts, save_parts
 from ..config_file import MAY_CHANGE, check_run_config
 from ..ema import update_ema
 from ..loop import (
+    CHECKPOINT,
     GradientGuard,
-    RunPlan,
     StopFile,
     lock_run,
     loss_values,
@@ -47,7 +47,6 @@ from .objects import DenseObject, load_dense_split
 from .preview import draw_dense_samples
 from .validation import validate_dense
 
-CHECKPOINT = "checkpoint.pt"
 _OF_SETS = ("datasets", "families")  # entries of config.json that more sets may change
 
 
@@ -264,7 +263,6 @@ def _steps(
 ) -> Task[None]:
     """Step until the end or until ``run/stop`` is there, and write down what is due."""
     config = trainer.config.training
-    stop = StopFile(run)
     images = source.sampling.objects * source.sampling.views
     flop = images * image_flop(trainer.config)
 
@@ -275,18 +273,8 @@ def _steps(
         if step % config.validate_every == 0 or step == config.steps:
             _validate(run, trainer, unseen, log)
 
-    plan = RunPlan(
-        steps=config.steps,
-        checkpoint=run / CHECKPOINT,
-        checkpoint_seconds=config.checkpoint_seconds,
-        stop=stop,
-        log_step=log.step,
-        after_step=validate,
-    )
     with closing(batches), log:  # type: ignore[type-var]
-        yield from steps_until_stopped(trainer, batches, plan)
-    trainer.save(run / CHECKPOINT)
-    stop.remove()
+        yield from steps_until_stopped(trainer, batches, run, log.step, validate)
 
 
 def image_flop(config: DenseRunConfig) -> float:

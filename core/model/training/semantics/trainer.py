@@ -39,8 +39,8 @@ from ..dense.losses import part_losses
 from ..dense.objects import DenseObject, load_dense_split
 from ..ema import update_ema
 from ..loop import (
+    CHECKPOINT,
     GradientGuard,
-    RunPlan,
     StopFile,
     lock_run,
     loss_values,
@@ -64,7 +64,6 @@ from .replay import BatchReplay, SeenBatch
 from .samples import DEFAULT_AUGMENTATION
 from .validation import MeaningScores, UnseenObjects, evaluate_meaning
 
-CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "meaning.safetensors"
 # The heads that each task of the command line trains.
 TASKS = {
@@ -529,7 +528,6 @@ def _steps(
 ) -> Task[None]:
     """Step until the end or until ``run/stop`` is there, and write down what is due."""
     config = trainer.config.training
-    stop = StopFile(run)
     images = source.sampling.objects * VIEWS
     replay = BatchReplay(source, trainer.trunk, config.uses, config.kept, trainer.mixed)
     batches = prefetch_batches(replay.batch, trainer.step)
@@ -539,20 +537,9 @@ def _steps(
         if step % config.validate_every == 0 and step < config.steps:
             _validate(run, trainer, unseen, log)
 
-    plan = RunPlan(
-        steps=config.steps,
-        checkpoint=run / CHECKPOINT,
-        checkpoint_seconds=config.checkpoint_seconds,
-        stop=stop,
-        log_step=log.step,
-        after_step=validate,
-    )
     with closing(batches), log:
-        yield from steps_until_stopped(trainer, batches, plan)
-        trainer.save(run / CHECKPOINT)
+        yield from steps_until_stopped(trainer, batches, run, log.step, validate)
         _validate(run, trainer, unseen, log)
-
-    stop.remove()
 
 
 def _validate(run: Path, trainer: SemanticTrainer, unseen: UnseenObjects, log: DenseLog) -> None:

@@ -21,10 +21,9 @@ from ...inference.shapes.shape_space import measure_space
 from ...networks.shape_generators import BOX_NUMBERS, FactorMixture, GeneratorSizes
 from ..checkpoints import blame_checkpoint, read_checkpoint
 from ..dense.config_file import updated
-from ..loop import lock_run
+from ..loop import CHECKPOINT, lock_run
 from .export import load_average
 from .generators import (
-    CHECKPOINT,
     CODES,
     GeneratorRunConfig,
     prepare_codes,

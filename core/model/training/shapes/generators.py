@@ -22,7 +22,7 @@ from ..checkpoints import Stored, load_parts, save_parts
 from ..config_file import check_run_config
 from ..dense.log import DenseLog
 from ..ema import update_ema
-from ..loop import GradientGuard, RunPlan, StopFile, lock_run, steps_until_stopped
+from ..loop import CHECKPOINT, GradientGuard, StopFile, lock_run, steps_until_stopped
 from ..objects import evenly_spaced
 from .export import load_average
 from .generator_losses import (
@@ -36,7 +36,6 @@ from .generator_losses import (
 from .latents import CodeSet, code_basis, encode_shapes, load_codes, save_codes
 from .store import ShapeStore, StoredShape
 
-CHECKPOINT = "checkpoint.pt"
 CODES = "codes.npz"
 KINDS = ("flow", "r3gan", "wgan_gp")
 _MAY_CHANGE = ("training.steps", "training.checkpoint_seconds", "training.threads")
@@ -350,22 +349,11 @@ def _draw_batches(codes: CodeSet, trainer: GeneratorTrainer) -> Iterator[CodeBat
 def _steps(run: Path, trainer: GeneratorTrainer, codes: CodeSet) -> Task[None]:
     """Step until the end or until ``run/stop`` is there, and write down what is due."""
     training = trainer.config.training
-    stop = StopFile(run)
     batches = _draw_batches(reduced_codes(codes, trainer.config.sizes.numbers), trainer)
 
     with DenseLog(run, trainer.step, training.batch, 0.0) as log:
-        plan = RunPlan(
-            steps=training.steps,
-            checkpoint=run / CHECKPOINT,
-            checkpoint_seconds=training.checkpoint_seconds,
-            stop=stop,
-            log_step=log.step,
-            after_step=lambda _step: None,
-        )
-        yield from subtask(steps_until_stopped(trainer, batches, plan), 0.1, 1.0)
-
-    trainer.save(run / CHECKPOINT)
-    stop.remove()
+        steps = steps_until_stopped(trainer, batches, run, log.step)
+        yield from subtask(steps, 0.1, 1.0)
 
 
 def _write_config(run: Path, config: GeneratorRunConfig) -> None:

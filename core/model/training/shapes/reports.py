@@ -11,6 +11,7 @@ import numpy as np
 from ....jobs.task import Progress, Task, subtask
 from ...inference.shapes.shape_generator import ShapeGenerator
 from ...shape_classes import class_index
+from ..loop import CHECKPOINT
 from ..objects import evenly_spaced
 from .completion_scores import score_completion
 from .export import load_run_space
@@ -20,7 +21,6 @@ from .generators import reference_shapes, training_shapes
 from .pictures import draw_generator, draw_shape_space
 from .rivals import fit_rivals
 from .store import ShapeStore
-from .trainer import CHECKPOINT
 from .validation import rival_scores, validate_shapes
 
 

@@ -27,8 +27,8 @@ from ..config_file import MAY_CHANGE, check_run_config
 from ..dense.log import DenseLog, dense_log_lines
 from ..ema import update_ema
 from ..loop import (
+    CHECKPOINT,
     GradientGuard,
-    RunPlan,
     StopFile,
     lock_run,
     loss_values,
@@ -43,7 +43,6 @@ from .samples import BatchRequest, CorruptionConfig, ShapeBatch, batches_from
 from .store import ShapeStore, StoredShape, StoreRequest, make_store
 from .validation import rival_scores, validate_shapes
 
-CHECKPOINT = "checkpoint.pt"
 _STORE_SHARE = 0.01  # of the progress shown, for making the store
 
 
@@ -234,7 +233,6 @@ def _choose_shapes(store: ShapeStore, config: ShapeTrainingConfig) -> _RunData:
 def _steps(run: Path, trainer: ShapeTrainer, data: _RunData) -> Task[None]:
     """Step until the end or until ``run/stop`` is there, and write down what is due."""
     config = trainer.config.training
-    stop = StopFile(run)
     request = BatchRequest(
         store=data.store,
         shapes=data.seen,
@@ -251,18 +249,8 @@ def _steps(run: Path, trainer: ShapeTrainer, data: _RunData) -> Task[None]:
         if step % config.validate_every == 0 or step == config.steps:
             _validate(run, trainer, data, log)
 
-    plan = RunPlan(
-        steps=config.steps,
-        checkpoint=run / CHECKPOINT,
-        checkpoint_seconds=config.checkpoint_seconds,
-        stop=stop,
-        log_step=log.step,
-        after_step=validate,
-    )
     with closing(batches), log:
-        yield from steps_until_stopped(trainer, batches, plan)
-    trainer.save(run / CHECKPOINT)
-    stop.remove()
+        yield from steps_until_stopped(trainer, batches, run, log.step, validate)
 
 
 def _validate(run: Path, trainer: ShapeTrainer, data: _RunData, log: DenseLog) -> None:
