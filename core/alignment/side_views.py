@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..cameras import SIDES, Camera, look_at
 from ..errors import ImageError
+from ..imaging.thin_lines import strengthen_thin_lines
 
 # The axes of the object that are horizontal and vertical in the image of each side.
 _AXES = {
@@ -38,6 +39,8 @@ def mask_bounds(mask: NDArray[np.floating[Any]]) -> Box:
         ImageError: The mask is empty.
     """
     is_object = mask > 0.5
+    if not is_object.any():  # perhaps a sheet that is seen from its edge
+        is_object = strengthen_thin_lines(mask) > 0.5
     rows = np.flatnonzero(is_object.any(1))
     columns = np.flatnonzero(is_object.any(0))
 

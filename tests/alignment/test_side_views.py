@@ -56,3 +56,10 @@ def test_a_small_disagreement_is_spread():
 def test_an_error_names_the_image_with_an_empty_mask():
     with pytest.raises(ImageError, match="right"):
         align_side_cameras({"front": mask(9, 9, (2, 2, 5, 5)), "right": np.zeros((9, 9))})
+
+
+def test_a_sheet_seen_from_its_edge_has_bounds():
+    edge = mask(100, 100, (49, 10, 51, 90)) * 0.45
+    cameras = align_side_cameras({"front": mask(100, 100, (20, 10, 60, 90)), "right": edge})
+    assert cameras["right"].intrinsics[1, 1] == pytest.approx(80)
+    assert cameras["right"].intrinsics[1, 2] == pytest.approx(50)

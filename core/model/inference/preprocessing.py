@@ -10,6 +10,7 @@ from ...alignment.side_views import mask_bounds
 from ...arrays import View
 from ...cameras import WORLD_UP, Camera, look_at, perspective_camera
 from ...imaging.morphology import median3x3
+from ...imaging.thin_lines import strengthen_thin_lines
 
 Pixels = NDArray[np.float32]
 Floats = NDArray[np.float32] | NDArray[np.float64]
@@ -108,10 +109,10 @@ def resize_square(image: Pixels, size: int) -> Pixels:
 
 
 def crop_mask(view: View, size: int) -> NDArray[np.float32]:
-    """Return only the alpha (size, size) of :func:`crop_view`."""
+    """Return the alpha (size, size) of :func:`crop_view`; lines thinner than a pixel are kept."""
     low, window = _crop_window(view.camera)
     alpha = _resample_window(view.image[..., 3:], low, window, size)
-    return alpha[..., 0].clip(0, 1)
+    return strengthen_thin_lines(alpha[..., 0].clip(0, 1))
 
 
 def median_filter(color: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -30,6 +30,7 @@ from torch.nn import functional as F
 from ...arrays import MeshArrays, View
 from ...geometry.silhouette import render_silhouette, silhouette_iou
 from ...geometry.winding_number import vertex_normals
+from ...imaging.thin_lines import strengthen_thin_lines
 from ...jobs.task import Progress, Task
 from ..metrics import nearest_distance
 from .preprocessing import crop_camera, crop_mask, crop_view
@@ -266,7 +267,7 @@ class _SilhouetteTarget:
 
     def __init__(self, view: View) -> None:
         camera = view.camera
-        alpha = view.image[..., 3]
+        alpha = strengthen_thin_lines(view.image[..., 3])
         self._camera = camera
         self._from_world = torch.from_numpy(camera.from_world.astype(np.float32))
         self._intrinsics = torch.from_numpy(camera.intrinsics.astype(np.float32))

@@ -105,3 +105,20 @@ def test_masks_of_all_views_count_though_the_network_looks_at_four(hull_network,
     assert width == pytest.approx(30 / 128 * 1.1, abs=0.03)
     assert depth == pytest.approx(60 / 128 * 1.1, abs=0.03)
     assert height == pytest.approx(60 / 128 * 1.1, abs=0.03)
+
+
+def test_a_sheet_that_falls_between_two_pixels_is_there(hull_network):
+    """Seen from its edge it covers each of them by less than half."""
+    square = np.zeros((128, 128, 4), np.float32)
+    square[10:118, 10:118] = 1
+    edge = np.zeros((128, 128, 4), np.float32)
+    edge[10:118, 63:65] = 0.45
+    views = [
+        View(square, side_camera("front", 1.1, 128)),
+        View(edge, side_camera("right", 1.1, 128)),
+    ]
+    mesh = run_to_end(reconstruct_views(views, hull_network, 128))
+    width, depth, height = np.ptp(mesh.vertices, axis=0)
+    assert width == pytest.approx(108 / 128 * 1.1, abs=0.03)
+    assert height == pytest.approx(108 / 128 * 1.1, abs=0.03)
+    assert 0.4 / 128 * 1.1 < depth < 4 / 128 * 1.1
