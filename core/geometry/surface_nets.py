@@ -121,7 +121,7 @@ def taubin_smooth(mesh: MeshArrays, rounds: int = 8) -> MeshArrays:
     neighbor_count = np.maximum(np.bincount(vertex, minlength=count), 1)
 
     # Axis by axis, so that the coordinates that are read lie close together.
-    vertices = np.empty_like(mesh.vertices)
+    vertices = np.empty((count, 3), np.float32)
     for axis in range(3):
         position = mesh.vertices[:, axis].astype(float)
         for step in _TAUBIN_STEPS * rounds:
