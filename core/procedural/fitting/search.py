@@ -24,7 +24,8 @@ half the score, and half the similarity of masks and occupancy that are averaged
 several sizes. From then on it is the score alone, by which the result is offered, too.
 
 The number of objects that are made is limited, and no clock is looked at: the same target gives the
-same result.
+same result on the same kind of processor. On another one the last digits of sums differ, which a
+long search may make much of.
 """
 
 from __future__ import annotations
