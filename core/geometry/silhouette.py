@@ -8,6 +8,7 @@ at, which are few.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from ..arrays import MeshArrays
 from ..cameras import Camera
 from .ray_crossings import expand
+from .topology import HalfEdges
 
 Floats = NDArray[np.floating[Any]]
 
@@ -35,7 +37,8 @@ def render_silhouette(mesh: MeshArrays, camera: Camera) -> NDArray[np.bool_]:
     fine = camera.resized(_SUPERSAMPLING * camera.width, _SUPERSAMPLING * camera.height)
     pixels, depth = fine.project(mesh.vertices)
     in_front = (depth[mesh.faces] > 0).all(1)
-    is_covered = _count_faces(pixels, mesh.faces[in_front], fine.width, fine.height) != 0
+    shown = replace(mesh, faces=mesh.faces[in_front])
+    is_covered = _count_faces(shown, pixels, fine.width, fine.height) != 0
 
     # How many of its fine pixels are covered.
     shape = (camera.height, _SUPERSAMPLING, camera.width, _SUPERSAMPLING)
@@ -43,18 +46,16 @@ def render_silhouette(mesh: MeshArrays, camera: Camera) -> NDArray[np.bool_]:
     return np.asarray(counts > _HALF_COVERED)
 
 
-def _count_faces(
-    corners: Floats, faces: NDArray[np.integer[Any]], width: int, height: int
-) -> NDArray[np.int32]:
+def _count_faces(mesh: MeshArrays, corners: Floats, width: int, height: int) -> NDArray[np.int32]:
     """Return how many faces cover the center of each pixel (height, width).
 
     Args:
-        corners: (V, 2) pixels of the vertices.
-        faces: (F, K) indices of them, in either order.
+        mesh: Its faces may be in either order.
+        corners: (V, 2) pixels of its vertices.
         width: Of the image.
         height: Of the image.
     """
-    start, end, turns = _turning_edges(corners, faces)
+    start, end, turns = _turning_edges(mesh, corners)
 
     # The rows whose middle an edge passes, and where.
     first, last = np.sort((corners[start, 1], corners[end, 1]), axis=0)
@@ -76,32 +77,31 @@ def _count_faces(
 
 
 def _turning_edges(
-    corners: Floats, faces: NDArray[np.integer[Any]]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return the edges that do not lie between two faces beside each other.
+    mesh: MeshArrays, corners: Floats
+) -> tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]], NDArray[np.float64]]:
+    """Return the edges that do not lie between two faces beside each other in the image.
 
     Returns:
         Their ends (E,) and (E,), and of how many more faces (E,) they are run through from the
         first to the second end than back, if all faces are run through clockwise.
     """
-    start = faces.astype(np.int64)
-    end = np.roll(start, -1, axis=1)
+    half_edges = HalfEdges(mesh)
+    start = mesh.faces.ravel().astype(np.int64)
+    end = start[half_edges.end_corner]
     x, y = np.ascontiguousarray(corners.T)
-    double_area = (x[start] * y[end] - x[end] * y[start]).sum(1)
-    orientation = np.sign(double_area)[:, None]
+    double_area = (x[start] * y[end] - x[end] * y[start]).reshape(mesh.faces.shape).sum(1)
+    orientation = np.sign(double_area).repeat(mesh.faces.shape[1])
 
-    # Each edge once, with the sum of what its faces say.
-    lower = np.minimum(start, end)
-    upper = np.maximum(start, end)
-    turns = np.where(start < end, orientation, -orientation)
-    names = (lower * len(corners) + upper).ravel()
-    order = names.argsort()
-    begins = np.flatnonzero(np.diff(names[order], prepend=-1))
-    sums = np.add.reduceat(turns.ravel()[order], begins) if len(begins) else np.zeros(0)
+    # Of each edge the sum of what its faces say, and any of its half-edges.
+    turns = np.where(half_edges.is_forward, orientation, -orientation)
+    sums = np.bincount(half_edges.edge, turns)
+    any_half = np.empty(len(sums), np.int64)
+    any_half[half_edges.edge] = np.arange(len(start))
 
     turning = np.flatnonzero(sums)
-    chosen = names[order][begins[turning]]
-    return chosen // len(corners), chosen % len(corners), sums[turning]
+    chosen = any_half[turning]
+    along = np.where(half_edges.is_forward[chosen], sums[turning], -sums[turning])
+    return start[chosen], end[chosen], along
 
 
 def silhouette_iou(mesh: MeshArrays, camera: Camera, mask: NDArray[np.bool_]) -> float:

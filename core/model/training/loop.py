@@ -216,9 +216,8 @@ def steps_until_stopped(
     config = trainer.config.training
     stop = StopFile(run)
     saved = time.monotonic()
-    is_stopped = False
 
-    while trainer.step < config.steps and not is_stopped:
+    while trainer.step < config.steps:
         began = time.perf_counter()
         losses = trainer.train_step(next(batches))
         log_step(trainer.step, losses, time.perf_counter() - began)
@@ -227,7 +226,9 @@ def steps_until_stopped(
         is_stopped = stop.exists()
         if after_step:
             after_step(trainer.step)
-        if is_stopped or time.monotonic() - saved > config.checkpoint_seconds:
+        if is_stopped:
+            break
+        if time.monotonic() - saved > config.checkpoint_seconds:
             trainer.save(run / CHECKPOINT)
             saved = time.monotonic()
         text = f"Step {trainer.step}, loss {losses['all']:.3f}"
