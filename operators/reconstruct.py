@@ -99,7 +99,9 @@ def _reconstruct_mesh(
     if images:
         yield Progress(0.0, "Reading")
         request = _with_pixels(request, images)
-    return (yield from target.run(reconstruct_job.reconstruct_request, request))
+    mesh = yield from target.run(reconstruct_job.reconstruct_request, request)
+    _results.weights_digest(request.weights)  # of which the object tells
+    return mesh
 
 
 def _shape_result(task: Task[MeshArrays], size: float, surface: SurfaceOptions) -> Task[MeshArrays]:

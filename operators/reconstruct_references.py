@@ -250,6 +250,7 @@ def _reconstruct_posed(
     references = tuple(pose.to_reference(image) for pose, image in pairs)
     request = replace(request, references=references)
     result = yield from target.run(reconstruct_posed, request)
+    _results.weights_digest(request.weights)  # of which the object tells
 
     # The result of the model is kept as it is, so that another strength needs no other run.
     yield Progress(1.0, "Smoothing")

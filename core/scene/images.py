@@ -88,8 +88,8 @@ class ImageValues:
         opaque: Whether the alpha is ignored.
         linear: Whether the values are scene linear and premultiplied.
         data: Whether the values have no color space.
-        profile: Embedded color profile of the file, which Blender does not apply; None if it has
-            none.
+        file: The image file, whose embedded color profile Blender does not apply: its path, or its
+            bytes if it is packed. None where no profile counts.
     """
 
     name: str
@@ -97,7 +97,7 @@ class ImageValues:
     opaque: bool
     linear: bool
     data: bool
-    profile: bytes | None = None
+    file: Path | bytes | None = None
 
     def to_pixels(self, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
         """Return the image as :func:`image_pixels` does.
@@ -118,8 +118,9 @@ class ImageValues:
             rgba[..., :3] = color_space.from_linear(rgba[..., :3])
 
         pixels = downscale(rgba.clip(0, 1), max_side)
-        if self.profile and not self.data:
-            pixels = pixels_to_srgb(pixels, self.profile, self.name)
+        profile = _embedded_profile(self.file)
+        if profile:
+            pixels = pixels_to_srgb(pixels, profile, self.name)
         return require_visible(pixels, f"Image {self.name!r}")
 
 
@@ -206,12 +207,12 @@ def _read_values(image: bpy.types.Image, shown: bpy.types.Image, frame: int | No
         opaque=image.alpha_mode in {'NONE', 'CHANNEL_PACKED'},
         linear=shown.is_float,
         data=image.colorspace_settings.is_data,
-        profile=_embedded_profile(image),
+        file=_profiled_file(image),
     )
 
 
-def _embedded_profile(image: bpy.types.Image) -> bytes | None:
-    """Return the color profile of the file of ``image``, on disk or packed.
+def _profiled_file(image: bpy.types.Image) -> Path | bytes | None:
+    """Return the file of ``image``, on disk or packed, if its color profile counts.
 
     It counts only where the color space is left at sRGB, which Blender assumes of such files.
     """
@@ -219,13 +220,21 @@ def _embedded_profile(image: bpy.types.Image) -> bytes | None:
     if not is_from_file:
         return None
     if image.packed_file:
-        return read_profile(io.BytesIO(image.packed_file.data))
+        return bytes(image.packed_file.data)
+    return Path(bpy.path.abspath(image.filepath, library=image.library))
+
+
+def _embedded_profile(image_file: Path | bytes | None) -> bytes | None:
+    """Return the color profile in an image file; None without one, or if it cannot be read."""
+    if image_file is None:
+        return None
+    if isinstance(image_file, bytes):
+        return read_profile(io.BytesIO(image_file))
 
     try:
-        path = Path(bpy.path.abspath(image.filepath, library=image.library))
-        with path.open("rb") as file:
+        with image_file.open("rb") as file:
             return read_profile(file)
-    except OSError:  # the pixels that Blender has are used as they are
+    except (OSError, ValueError):  # the pixels that Blender has are used as they are
         return None
 
 

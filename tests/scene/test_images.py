@@ -163,3 +163,18 @@ def test_a_profile_is_no_matter_for_data_or_another_color_space(addon, tmp_path)
     image = bpy.data.images.load(str(path))
     image.colorspace_settings.name = "Non-Color"
     np.testing.assert_allclose(pixels(image)[8, 8, :3], color[8, 8] / 255, atol=1e-6)
+
+
+def test_a_profile_is_read_with_the_pixels_and_not_with_the_values(addon, tmp_path, monkeypatch):
+    """Values are read on the main thread, which the first look at a profile would hold."""
+    from maquette.core.scene import images
+
+    path = tmp_path / "a.png"
+    Image.fromarray(COLORS).save(path)
+    image = bpy.data.images.load(str(path))
+    read = []
+    monkeypatch.setattr(images, "read_profile", read.append)
+    values = images.image_values(image)
+    assert not read
+    values.to_pixels()
+    assert len(read) == 1

@@ -2,6 +2,8 @@
 
 import time
 
+import bpy
+
 holds: dict[str, dict[str, list[float]]] = {}
 
 
@@ -16,11 +18,20 @@ def measure() -> dict[str, dict[str, list[float]]]:
     from bl_ext.user_default.maquette.operators._task_operator import TaskOperator
     from bl_ext.user_default.maquette.panels.sidebar import SidebarPanel
 
+    _read_preview_scene()
     invoke, modal, draw = TaskOperator.invoke, TaskOperator.modal, SidebarPanel.draw
     TaskOperator.invoke = lambda self, context, event: _timed(invoke, self, context, event)
     TaskOperator.modal = lambda self, context, event: _timed(modal, self, context, event)
     SidebarPanel.draw = lambda self, context: _timed(draw, self, context)
     return holds
+
+
+def _read_preview_scene() -> None:
+    """Let Blender read the scene that draws previews, as it does once, when one is first shown."""
+    image = bpy.data.images.new("preview", 8, 8)
+    with bpy.context.temp_override(id=image):
+        bpy.ops.ed.lib_id_generate_preview()
+    bpy.data.images.remove(image)
 
 
 def _timed(function, self, *arguments):
