@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from ...procedural.draw_targets import BINS, DrawTarget
 from ...procedural.object_families import OTHER
-from .image_trunk import SIDE, TrunkMaps, masked_mean
+from .image_trunk import SIDE, ImageTrunk, TrunkMaps, masked_mean
 from .layers import Residual, conv_norm_relu, upsample_like
 
 _LAYOUT_CHANNELS = 64  # of each of the 4 x 4 cells
@@ -131,6 +131,33 @@ class SemanticHeads(nn.Module):
     def embed(self, maps: TrunkMaps, masks: Tensor) -> Tensor:
         """Return unit vectors (B, E), see :class:`SummaryHead`."""
         return F.normalize(self.embedding(maps, masks), dim=1)
+
+
+def family_and_part_logits(
+    trunk: ImageTrunk, heads: SemanticHeads, images: Tensor, maps: TrunkMaps
+) -> tuple[Tensor, Tensor]:
+    """Return logits of families and of parts, means of those of images and their mirror images.
+
+    Neither depends on the handedness of what is shown: the mirror image is a second opinion.
+
+    Args:
+        trunk: The trunk.
+        heads: The heads.
+        images: (B, 4, S, S).
+        maps: The trunk's of ``images``.
+
+    Returns:
+        (B, F) of families, and (B, G, S/2, S/2) of the groups of parts.
+    """
+    mirrored = images.flip(-1)
+    mirrored_maps = trunk(mirrored)
+
+    families = heads.family(maps, images[:, 3:])
+    mirrored_families = heads.family(mirrored_maps, mirrored[:, 3:])
+    parts = heads.parts(maps, images)
+    mirrored_parts = heads.parts(mirrored_maps, mirrored).flip(-1)
+
+    return (families + mirrored_families) / 2, (parts + mirrored_parts) / 2
 
 
 def known_margin(logits: Tensor) -> Tensor:

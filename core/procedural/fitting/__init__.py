@@ -8,7 +8,6 @@
     draw_space   the draws of an object as numbers in 0..1 and as options
     candidates   an object at its pose, drawn and scored
     variables    what a search changes, each as one number
-    evolution    an evolution strategy
     search       the search itself, as a task
     results      what it comes to, in the frame of the mesh
     part_colors  the colors of the parts in the pictures

@@ -6,17 +6,19 @@
     the best two families                       further seeds of them
     the best six                                their poses, where pictures show the object
     the best four                               their options, and one step each
-    the best one                                another step, and its options
-    the best one                                evolution, until the allowed work is done
+    the best one                                another step
+    the best one, while it gains                its options, and its draws one by one
 
 A step is one of Gauss and Newton (see Nocedal and Wright, Numerical Optimization, 2006, chapter
 10) with the damping of Levenberg: the object is made once for each draw, a little changed, and the
 differences of its masks and occupancy tell in which direction all draws go together. What differs:
 the derivatives are finite differences of averaged masks, and steps are judged by the score itself.
 Draws that have options are tried one by one before the first step, since no step leads from one
-kind of legs to another, and once more after the last one. Evolution changes everything at once, see
-``evolution``. Steps find the family and the rough shape, which evolution alone often misses;
-evolution finds what no derivative shows.
+kind of legs to another, and once more after the last one. Steps find the family and the rough shape
+with few objects. What no derivative shows, such as the thickness of legs, is found by moving each
+draw alone at the end, in smaller steps once none helps: a compass search, see Kolda, Lewis and
+Torczon, SIAM Review 45 (2003). It needs no chance; evolution strategies left such draws as far off
+as chance had it.
 
 Two thin legs that are beside each other have no pixel in common, and so the score alone tells
 nothing of how near they are. Until the best start is known, what guides the search is therefore
@@ -24,13 +26,12 @@ half the score, and half the similarity of masks and occupancy that are averaged
 several sizes. From then on it is the score alone, by which the result is offered, too.
 
 The number of objects that are made is limited, and no clock is looked at: the same target gives the
-same result on the same kind of processor. On another one the last digits of sums differ, which a
-long search may make much of.
+same result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -48,7 +49,6 @@ from .candidates import (
     target_features,
 )
 from .draw_space import axes_of
-from .evolution import EvolutionStrategy
 from .poses import Pose
 from .proposals import LEAST_PROBABILITY, FamilyProposal, first_genomes, more_genomes
 from .seed_index import read_index
@@ -62,7 +62,6 @@ MOST_STRETCH = 0.60  # distortion: who stretches a tray far enough may make a bo
 
 _STAGE = "Searching parameters"
 _DRAWING_MILLISECONDS = 4.0  # that drawing and scoring take beside making an object
-_OUTSIDE_COST = 0.1  # of the score, for each range by which a point of evolution is outside
 
 
 @dataclass(frozen=True)
@@ -85,12 +84,11 @@ class SearchSettings:
         steps: Changes of a draw for its derivative, of its range: the second one if the first
             changes hardly any pixel.
         least_change: Distance of the features, below which hardly any pixel has changed.
-        rounds: Steps of the best candidate at most, before its options are tried.
-        least_gain: Of the score, by a step that another one follows.
+        rounds: Steps of the best candidate at most, and rounds of its options and single draws.
+        least_gain: Of the score, by a step or a round that another one follows.
         dampings: Of the steps that are tried, times the mean of the squared derivatives.
-        spread: Standard deviation of the first points of evolution, of the range of a draw.
+        single_steps: The largest and the least change of single draws at the end, of their range.
         enough: Score from which on the search ends.
-        seed: Of the evolution.
     """
 
     evaluations: int = 300
@@ -108,9 +106,8 @@ class SearchSettings:
     rounds: int = 4
     least_gain: float = 0.01
     dampings: tuple[float, ...] = (0.02, 0.3)
-    spread: float = 0.15
+    single_steps: tuple[float, float] = (0.08, 0.01)
     enough: float = 0.985
-    seed: int = 0
 
 
 _DEFAULTS = SearchSettings()
@@ -194,15 +191,8 @@ def fit_object(
         yield from search.align(lineage)
     lineage = search.ranking()[0]
     search.use_score_alone()
-    for _ in range(settings.rounds):
-        before = search.guide_of(lineage)
-        yield from search.take_step(lineage)
-        yield from search.align(lineage)
-        if search.guide_of(lineage) < before + settings.least_gain:
-            break
-    yield from search.try_options(lineage)
-    yield from search.evolve(search.ranking()[0])
-    yield from search.align(search.ranking()[0])
+    yield from search.repeat(search.take_step, lineage)
+    yield from search.repeat(search.change_singly, lineage)
 
     ranking = search.ranking()
     best = search.best_of(ranking[0])
@@ -295,10 +285,6 @@ class _Search:
         probability = self._probabilities.get(candidate.genome.family, 0.0)
         return self._guide(candidate) + self._settings.expectation * probability
 
-    def guide_of(self, lineage: int) -> float:
-        """Return what the search makes as large as it can, of the best candidate of a lineage."""
-        return self._guide(self._best[lineage])
-
     def _guide(self, candidate: Candidate) -> float:
         """Return what the search makes as large as it can: the score and a smooth agreement."""
         share = self._smoothness
@@ -318,13 +304,22 @@ class _Search:
 
     def progress(self) -> Progress:
         """Return how much of the allowed work is done."""
-        settings = self._settings
-        share = max(self.count / settings.evaluations, self._spent / settings.milliseconds)
-        return Progress(min(share, 1.0), _STAGE)
+        return Progress(min(self._share_done(), 1.0), _STAGE)
+
+    def repeat(
+        self, change: Callable[[int], Iterator[Progress]], lineage: int
+    ) -> Iterator[Progress]:
+        """Make a change of a candidate and align it, again and again while it gains enough."""
+        for _ in range(self._settings.rounds):
+            before = self._guide(self._best[lineage])
+            yield from change(lineage)
+            yield from self.align(lineage)
+            if self._guide(self._best[lineage]) < before + self._settings.least_gain:
+                return
 
     def take_step(self, lineage: int) -> Iterator[Progress]:
         """Change all continuous draws and the pose of a candidate together."""
-        variables = self._variables(self._best[lineage], has_options=False)
+        variables = self._variables(self._best[lineage])
         yield from self._step(lineage, variables, self._settings.steps)
 
     def align(self, lineage: int) -> Iterator[Progress]:
@@ -406,49 +401,51 @@ class _Search:
                 self._keep_better(lineage, self._evaluate(replace(genome, values=values)))
                 yield self.progress()
 
-    def evolve(self, lineage: int) -> Iterator[Progress]:
-        """Change everything of a candidate at once, until the allowed work is done."""
-        start = self._best[lineage]
-        variables = self._variables(start, has_options=True)
-        if not variables:
-            return
-        mean = np.array([variable.start for variable in variables])
-        strategy = EvolutionStrategy(mean, self._settings.spread, self._settings.seed)
-        while not self._is_over():
-            points = strategy.ask()
-            scores = []
-            for point in points:
-                genome = start.genome
-                excess = 0.0
-                for variable, number in zip(variables, point.tolist(), strict=True):
-                    genome = variable.set_in(genome, number)
-                    excess += variable.excess(number)
-                candidate = self._evaluate(genome)
-                self._keep_better(lineage, candidate)
-                scores.append(self._guide(candidate) - _OUTSIDE_COST * excess)
-                yield self.progress()
-            strategy.tell(points, scores)
+    def change_singly(self, lineage: int) -> Iterator[Progress]:
+        """Try the options of a candidate, then each draw alone, in ever smaller steps."""
+        yield from self.try_options(lineage)
 
-    def _variables(self, candidate: Candidate, has_options: bool) -> list[Variable]:
+        # Steps become smaller once none helps.
+        length, least = self._settings.single_steps
+        while length >= least:
+            is_better = False
+            for variable in self._variables(self._best[lineage]):
+                for change in (length, -length):
+                    if self._is_over():
+                        return
+                    start = self._best[lineage]
+                    genome = variable.set_in(start.genome, variable.start + change)
+                    is_kept = self._keep_better(lineage, self._changed(start, genome))
+                    yield self.progress()
+                    if is_kept:
+                        is_better = True
+                        break
+            if not is_better:
+                length /= 2
+
+    def _variables(self, candidate: Candidate) -> list[Variable]:
         """Return what is changed of a candidate: its draws, and the pose where it is free.
 
-        Args:
-            candidate: The candidate.
-            has_options: Also draws that jump from one shape to another.
+        Draws that jump from one shape to another are left out.
         """
         variables: list[Variable] = []
         for axis in axes_of(candidate.made):
-            if has_options or not axis.is_stepped:
+            if not axis.is_stepped:
                 variables.append(DrawVariable(axis))
         if self._target.is_turned_freely:
             variables += pose_variables()
         return variables
 
     def _is_over(self) -> bool:
-        settings = self._settings
-        if self.count >= settings.evaluations or self._spent >= settings.milliseconds:
+        if self._share_done() >= 1:
             return True
-        return any(candidate.score.total >= settings.enough for candidate in self._best)
+        enough = self._settings.enough
+        return any(candidate.score.total >= enough for candidate in self._best)
+
+    def _share_done(self) -> float:
+        """Return how much of the allowed work is done; 1 and more if all is."""
+        settings = self._settings
+        return max(self.count / settings.evaluations, self._spent / settings.milliseconds)
 
     def _evaluate(self, genome: Genome) -> Candidate:
         self.count += 1

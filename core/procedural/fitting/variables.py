@@ -56,10 +56,6 @@ class DrawVariable:
         values: Mapping[str, float] = {**genome.values, self.axis.address: value}
         return replace(genome, values=values)
 
-    def excess(self, number: float) -> float:
-        """Return how far a number is beyond 0..1."""
-        return max(-number, number - 1, 0.0)
-
 
 @dataclass(frozen=True)
 class PoseVariable:
@@ -79,10 +75,6 @@ class PoseVariable:
     def set_in(self, genome: Genome, number: float) -> Genome:
         """Return ``genome`` with the pose changed by this number."""
         return replace(genome, shift=_shifted(genome.shift, self.name, self.reach * number))
-
-    def excess(self, number: float) -> float:
-        """Return 0, since nothing bounds a pose."""
-        return 0.0
 
 
 Variable = DrawVariable | PoseVariable

@@ -21,8 +21,6 @@ def test_each_draw_is_its_place_in_its_range():
         )
         assert variable.set_in(GENOME, -1.0).values[axis.address] == axis.low
         assert variable.set_in(GENOME, 2.0).values[axis.address] == axis.high
-        assert variable.excess(1.25) == pytest.approx(0.25)
-        assert variable.excess(0.5) == 0
 
 
 def test_colors_are_no_variables():

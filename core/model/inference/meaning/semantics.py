@@ -20,7 +20,13 @@ from ....errors import ImageError, WeightsError
 from ....procedural.draw_targets import DrawTarget
 from ....resources import BUNDLED_WEIGHTS, MEANING_WEIGHTS
 from ...networks.image_trunk import SIDE, ImageTrunk, TrunkMaps, pooled_features
-from ...networks.semantics import SemanticHeads, SemanticsConfig, draw_indices, known_margin
+from ...networks.semantics import (
+    SemanticHeads,
+    SemanticsConfig,
+    draw_indices,
+    family_and_part_logits,
+    known_margin,
+)
 from ..meaning_weights import HEADS, load_part
 from ..preprocessing import assumed_camera, crop_view, median_filter
 from ..weights import load_weights
@@ -115,10 +121,10 @@ def describe_window(
     images = _as_batch(window[None])
     with torch.inference_mode():
         maps = trunk(images)
-        masks = images[:, 3:]
-        logits = heads.family(maps, masks)[0]
-        embedding = heads.embed(maps, masks)[0]
-        parts = heads.parts(maps, images)[0].softmax(0)
+        all_logits, all_parts = family_and_part_logits(trunk, heads, images, maps)
+        logits = all_logits[0]
+        parts = all_parts[0].softmax(0)
+        embedding = heads.embed(maps, images[:, 3:])[0]
         families = _rank_families(logits, heads.config)
         draws = _predict_draws(maps, heads, [name for name, _ in families])
 

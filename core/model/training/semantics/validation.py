@@ -14,7 +14,7 @@ from ....dataset.splits import HELD_OUT_FAMILIES
 from ....procedural.object_families import OTHER, family_of
 from ...inference.meaning.appearance import color_histograms
 from ...networks.image_trunk import ImageTrunk, pooled_features
-from ...networks.semantics import SemanticHeads, known_margin
+from ...networks.semantics import SemanticHeads, family_and_part_logits, known_margin
 from ..dense.images import AugmentationConfig
 from ..dense.relighting import LightConfig
 from .batches import SemanticBatch, collate
@@ -177,12 +177,13 @@ def _look(
 
         with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
             maps = trunk(batch.images)
+            families, part_logits = family_and_part_logits(trunk, heads, batch.images, maps)
             looked = (
                 batch.images,
-                heads.family(maps, masks),
+                families,
                 heads.embed(maps, masks),
                 pooled_features(maps, masks),
-                heads.parts(maps, batch.images).argmax(1),
+                part_logits.argmax(1),
                 heads.draws(maps, batch.draws),
             )
 

@@ -69,6 +69,17 @@ def test_embeddings_of_many_images_are_those_of_each(image, heads, weights):
     assert np.linalg.norm(features[0]) == pytest.approx(1, abs=1e-5)
 
 
+def test_a_mirror_image_has_the_same_families_and_mirrored_parts(image, heads, weights):
+    window = semantics.window_image(image)
+    window[40:70, 30:50, :3] = (0.9, 0.2, 0.1)  # a patch at one side
+    meaning = semantics.describe_window(window, heads, weights)
+    mirrored = semantics.describe_window(window[:, ::-1].copy(), heads, weights)
+    assert np.allclose(mirrored.parts[:, ::-1], meaning.parts, atol=1e-4)
+    assert not np.allclose(mirrored.parts, meaning.parts, atol=1e-4)
+    for name, probability in meaning.families:
+        assert dict(mirrored.families)[name] == pytest.approx(probability, abs=1e-4)
+
+
 def test_an_empty_mask_is_told(heads, weights):
     with pytest.raises(ImageError, match="no object"):
         semantics.describe_image(np.zeros((32, 32, 4), np.float32), heads, weights)
