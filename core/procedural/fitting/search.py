@@ -6,8 +6,8 @@
     the best two families                       further seeds of them
     the best six                                their poses, where pictures show the object
     the best four                               their options, and one step each
-    the best one                                another step
-    the best one, while it gains                its options, and its draws one by one
+    the best one                                another step, its options, its draws one by one
+    the next ones                               the same, if there is work left
 
 A step is one of Gauss and Newton (see Nocedal and Wright, Numerical Optimization, 2006, chapter
 10) with the damping of Levenberg: the object is made once for each draw, a little changed, and the
@@ -21,7 +21,7 @@ Torczon, SIAM Review 45 (2003). It needs no chance; evolution strategies left su
 as chance had it.
 
 Two thin legs that are beside each other have no pixel in common, and so the score alone tells
-nothing of how near they are. Until the best start is known, what guides the search is therefore
+nothing of how near they are. Until the best starts are known, what guides the search is therefore
 half the score, and half the similarity of masks and occupancy that are averaged over cells of
 several sizes. From then on it is the score alone, by which the result is offered, too.
 
@@ -189,10 +189,12 @@ def fit_object(
         yield from search.try_options(lineage)
         yield from search.take_step(lineage)
         yield from search.align(lineage)
-    lineage = search.ranking()[0]
     search.use_score_alone()
-    yield from search.repeat(search.take_step, lineage)
-    yield from search.repeat(search.change_singly, lineage)
+    for lineage in search.starts(settings.starts):
+        yield from search.repeat(search.take_step, lineage)
+        yield from search.repeat(search.change_singly, lineage)
+        if search.is_over():
+            break
 
     ranking = search.ranking()
     best = search.best_of(ranking[0])
@@ -245,7 +247,7 @@ class _Search:
 
     def try_genome(self, genome: Genome) -> None:
         """Begin a lineage, if there is work left; there is always one."""
-        if not self._best or not self._is_over():
+        if not self._best or not self.is_over():
             self._best.append(self._evaluate(genome))
 
     def best_of(self, lineage: int) -> Candidate:
@@ -344,7 +346,7 @@ class _Search:
         used = []
         for variable in variables:
             for length in lengths:
-                if self._is_over() and not variable.is_of_pose:
+                if self.is_over() and not variable.is_of_pose:
                     return
                 derivative = self._differentiate(lineage, start, variable, length)
                 yield self.progress()
@@ -394,7 +396,7 @@ class _Search:
         """Try the other options of a candidate's draws, one draw at a time."""
         for axis in axes_of(self._best[lineage].made):
             for value in axis.alternatives():
-                if self._is_over():
+                if self.is_over():
                     return
                 genome = self._best[lineage].genome
                 values = {**genome.values, axis.address: value}
@@ -411,7 +413,7 @@ class _Search:
             is_better = False
             for variable in self._variables(self._best[lineage]):
                 for change in (length, -length):
-                    if self._is_over():
+                    if self.is_over():
                         return
                     start = self._best[lineage]
                     genome = variable.set_in(start.genome, variable.start + change)
@@ -436,7 +438,8 @@ class _Search:
             variables += pose_variables()
         return variables
 
-    def _is_over(self) -> bool:
+    def is_over(self) -> bool:
+        """Return whether the allowed work is done, or a candidate is good enough."""
         if self._share_done() >= 1:
             return True
         enough = self._settings.enough
