@@ -26,7 +26,7 @@ half the score, and half the similarity of masks and occupancy that are averaged
 several sizes. From then on it is the score alone, by which the result is offered, too.
 
 The number of objects that are made is limited, and no clock is looked at: the same target gives the
-same result.
+same result, but for what the last digits of sums make on other kinds of processors.
 """
 
 from __future__ import annotations
@@ -407,23 +407,26 @@ class _Search:
         """Try the options of a candidate, then each draw alone, in ever smaller steps."""
         yield from self.try_options(lineage)
 
-        # Steps become smaller once none helps.
         length, least = self._settings.single_steps
-        while length >= least:
-            is_better = False
-            for variable in self._variables(self._best[lineage]):
-                for change in (length, -length):
-                    if self.is_over():
-                        return
-                    start = self._best[lineage]
-                    genome = variable.set_in(start.genome, variable.start + change)
-                    is_kept = self._keep_better(lineage, self._changed(start, genome))
-                    yield self.progress()
-                    if is_kept:
-                        is_better = True
-                        break
+        while length >= least and not self.is_over():
+            is_better = yield from self._move_each(lineage, length)
             if not is_better:
                 length /= 2
+
+    def _move_each(self, lineage: int, length: float) -> Task[bool]:
+        """Move each draw of a candidate up or down by ``length``; return whether one has helped."""
+        is_better = False
+        for variable in self._variables(self._best[lineage]):
+            for change in (length, -length):
+                if self.is_over():
+                    return is_better
+                genome = variable.set_in(self._best[lineage].genome, variable.start + change)
+                is_kept = self._keep_better(lineage, self._changed(self._best[lineage], genome))
+                yield self.progress()
+                if is_kept:
+                    is_better = True
+                    break
+        return is_better
 
     def _variables(self, candidate: Candidate) -> list[Variable]:
         """Return what is changed of a candidate: its draws, and the pose where it is free.
