@@ -45,21 +45,30 @@ AS_DRAWING = AugmentationConfig(
 
 @dataclass(frozen=True)
 class LookedAt:
-    """What trunk and heads say of N images.
+    """By what N images are compared with each other.
 
     Attributes:
         images: (N, 4, 128, 128).
-        logits: (N, F) of families.
         embeddings: (N, E).
         pooled: (N, P) of the trunk alone.
+    """
+
+    images: Tensor
+    embeddings: Tensor
+    pooled: Tensor
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What the heads say of N images.
+
+    Attributes:
+        logits: (N, F) of families.
         groups: (N, 64, 64) int64 most likely group.
         draws: (N, D, 32) logits of the draws of each image's own family.
     """
 
-    images: Tensor
     logits: Tensor
-    embeddings: Tensor
-    pooled: Tensor
     groups: Tensor
     draws: Tensor
 
@@ -107,9 +116,10 @@ def evaluate_meaning(
         mixed: Whether to compute in bfloat16.
     """
     objects = unseen.objects
+    networks = (trunk, heads, mixed)
 
     def look(views: Sequence[int], augmentation: AugmentationConfig) -> LookedAt:
-        return _look(objects, views, augmentation, (trunk, heads, mixed))
+        return _look(objects, views, augmentation, networks)
 
     queries = [query_view(item.item.kinds) for item in objects]
 
@@ -121,19 +131,20 @@ def evaluate_meaning(
         views = [_gallery_view(item.item.kinds, place) for item in objects]
         gallery.append(look(views, AS_RENDERED))
 
-    # Labels of the queries.
+    # What the heads say of the queries, beside their labels.
     batch = collate(objects, _samples(objects, queries, AS_RENDERED), heads.config)
+    told = _predict(batch, networks)
     values = {
-        **_family_scores(objects, rendered.logits, batch),
-        **_part_scores(objects, rendered.groups, batch.parts, len(heads.config.groups)),
-        **_draw_scores(rendered.draws, batch, heads, unseen.draw_counts),
+        **_family_scores(objects, told.logits, batch),
+        **_part_scores(objects, told.groups, batch.parts, len(heads.config.groups)),
+        **_draw_scores(told.draws, batch, heads, unseen.draw_counts),
         **_retrieval_scores(objects, {"render": rendered, "drawing": drawn}, gallery),
     }
     is_known = batch.known
 
     # What threshold and temperature are set by.
-    margins = known_margin(rendered.logits[is_known])
-    calibration = (rendered.logits[is_known], batch.families[is_known])
+    margins = known_margin(told.logits[is_known])
+    calibration = (told.logits[is_known], batch.families[is_known])
 
     return MeaningScores(values, margins.numpy(), calibration)
 
@@ -177,34 +188,47 @@ def _look(
 
         with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
             maps = trunk(batch.images)
-            families, part_logits = family_and_part_logits(trunk, heads, batch.images, maps)
             looked = (
                 batch.images,
-                families,
                 heads.embed(maps, masks),
                 pooled_features(maps, masks),
-                part_logits.argmax(1),
-                heads.draws(maps, batch.draws),
             )
+        parts.append(looked)
 
-        parts.append([values.cpu() for values in looked])
+    return LookedAt(*_joined(parts))
 
-    # Families have different numbers of draws: their logits are filled up.
-    longest = max(part[5].shape[1] for part in parts)
+
+@torch.no_grad()
+def _predict(batch: SemanticBatch, networks: tuple[ImageTrunk, SemanticHeads, bool]) -> Predictions:
+    """Return what the heads say of the images of a batch.
+
+    Args:
+        batch: Images, and which draws are asked for.
+        networks: Trunk, heads, and whether they compute in bfloat16.
+    """
+    trunk, heads, mixed = networks
+    device = next(heads.parameters()).device
+    parts = []
+
+    for first in range(0, len(batch.images), _CHUNK):
+        # Few images at once.
+        images = batch.images[first : first + _CHUNK].to(device)
+        draws = batch.draws[first : first + _CHUNK].to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
+            maps = trunk(images)
+            families, part_logits = family_and_part_logits(trunk, heads, images, maps)
+            parts.append((families, part_logits.argmax(1), heads.draws(maps, draws)))
+
+    return Predictions(*_joined(parts))
+
+
+def _joined(parts: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    """Return the columns of ``parts``, each as one tensor on the CPU, numbers in float32."""
     joined = []
-    for column in range(6):
-        columns = [part[column] for part in parts]
-        if column == 5:
-            columns = [_filled_up(values, longest) for values in columns]
-        merged = torch.cat(columns)
+    for column in zip(*parts, strict=True):
+        merged = torch.cat(column).cpu()
         joined.append(merged.float() if merged.is_floating_point() else merged)
-
-    return LookedAt(*joined)
-
-
-def _filled_up(values: Tensor, length: int) -> Tensor:
-    """Return ``values`` (B, D, 32) with zeros behind, so that there are ``length`` draws."""
-    return torch.nn.functional.pad(values, (0, 0, 0, length - values.shape[1]))
+    return joined
 
 
 def query_view(kinds: Sequence[str]) -> int:
